@@ -1,0 +1,165 @@
+"""What an author of actors writes against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from greenroom.kernel._ask import Ask, Reply
+from greenroom.kernel._exit import Exit, Normal
+from greenroom.kernel._message import Handler, handlers
+from greenroom.kernel._ref import NamedRef, Ref
+from greenroom.kernel._signals import Down
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from msgspec import Struct
+
+    from greenroom.kernel._cell import Cell
+    from greenroom.kernel._job import Job
+    from greenroom.kernel._system import System
+
+
+class Actor:
+    """State in attributes, one message at a time.
+
+    Subclasses mark handlers with `on` and may override ``started``, ``stopped`` and ``observe``. No two callbacks of
+    one actor ever run at the same time, so nothing needs a lock. A callback that raises ends the actor as `Crashed`;
+    what happens then is its supervisor's decision. Slow work belongs into `run`, so that the actor stays responsive.
+    In ``__init__`` the actor is not yet part of a system: use ``started`` for what needs one.
+    """
+
+    __handlers__: ClassVar[dict[type, Handler]] = {}
+    supervises: ClassVar[bool] = False
+    """Whether it is a supervisor, which by default may take as long as its children to stop."""
+    trap_exits: bool = False
+    """If true, the end of a linked actor arrives as `Down` instead of taking this one along."""
+    _cell: Cell
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        cls.__handlers__ = handlers(cls)
+
+    # To override.
+
+    async def started(self) -> None:
+        """Make ready. Whoever starts this actor waits for it; raising means it did not start."""
+
+    async def stopped(self, exit: Exit) -> None:
+        """Clean up. Runs once, shielded from cancellation, within the shutdown budget; also when ``started`` raised.
+
+        It does not run when the actor is brutally killed: what must survive that belongs to a supervisor or a reaper.
+        """
+
+    def observe(self) -> Struct | None:
+        """A small snapshot of the state, for tests and for whoever looks. Synchronous and cheap; changes nothing."""
+        return None
+
+    # To use.
+
+    @property
+    def ref(self) -> Ref:
+        """Address of this incarnation."""
+        return self._cell.ref
+
+    @property
+    def parent(self) -> Ref:
+        """Address of the supervisor."""
+        parent = self._cell.parent
+        if parent is None:
+            text = f"{self._cell.path} is the root: it has no parent"
+            raise LookupError(text)
+        return parent.ref
+
+    @property
+    def system(self) -> System:
+        """The system this actor lives in."""
+        return self._cell.system
+
+    def sibling(self, id: str) -> Ref:
+        """Named address of another child of the same supervisor."""
+        return NamedRef(self._cell.system, f"{self.parent.path.rstrip('/')}/{id}")
+
+    def stop(self, exit: Exit | None = None) -> None:
+        """End with ``exit``, by default `Normal`, after the current callback."""
+        self._cell.verdict = self._cell.verdict or exit or Normal()
+
+    def after(self, delay: float, message: object, key: object = None) -> object:
+        """Cast ``message`` to this actor after ``delay`` seconds; returns the timer's key.
+
+        A timer with the same key is replaced. Timers end with their incarnation; a restarted actor never sees them.
+        """
+        cell = self._cell
+        key = object() if key is None else key
+        self.cancel_timer(key)
+
+        def fire() -> None:
+            del cell.timers[key]
+            cell.accept(message)
+
+        self._check(message)
+        cell.timers[key] = cell.system.timers.after(delay, fire)
+        return key
+
+    def cancel_timer(self, key: object) -> None:
+        """Cancel the timer with this key, if there is one."""
+        timer = self._cell.timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def run(
+        self, work: Coroutine[Any, Any, Any], then: Callable[[Any], object] | None = None, name: str = "job"
+    ) -> Job:
+        """Run ``work`` in the background as this actor's own.
+
+        What ``then`` makes of its result is cast to this actor. If it raises, this actor crashes of that. When the
+        actor ends, its jobs are cancelled and waited for before ``stopped`` runs.
+        """
+        return self._cell.run(work, then, name)
+
+    def defer(self, abandoned: object = None) -> Reply[Any]:
+        """Take the reply to the call in hand, to answer later. Return it from the handler.
+
+        If the caller goes away first, ``abandoned`` is cast to this actor.
+        """
+        cell = self._cell
+        ask = cell.in_hand
+        if not isinstance(ask, Ask):
+            text = "defer() needs a call in hand"
+            raise TypeError(text)
+        if abandoned is not None:
+            self._check(abandoned)
+            ask.on_abandon = lambda: cell.accept(abandoned)
+        reply: Reply[Any] = Reply(ask, cell.owed.discard, lambda why: cell.dead_letter(ask.message, why))
+        cell.owed.add(reply)
+        return reply
+
+    def monitor(self, ref: Ref) -> None:
+        """Have a `Down` cast to this actor when ``ref`` ends, at once if it has. Needs a handler for `Down`."""
+        if Down not in self.__handlers__:
+            text = f"{type(self).__name__} monitors but has no handler for Down"
+            raise TypeError(text)
+        target = ref.resolve()
+        if target is None or target.closed:
+            exit = Normal() if target is None or target.verdict is None else target.verdict
+            self._cell.accept(Down(ref, exit))
+        else:
+            target.monitors.append(self._cell)
+
+    def link(self, ref: Ref) -> None:
+        """Share the fate of ``ref``: if either ends other than normally, so does the other, unless it traps exits."""
+        target = ref.resolve()
+        if target is None or target.closed:
+            self._cell.verdict = self._cell.verdict or (target.verdict if target else None) or Normal()
+            return
+        self._cell.links.add(target)
+        target.links.add(self._cell)
+
+    def bind(self, cell: Cell) -> None:
+        """Called once by the system, before ``started``."""
+        self._cell = cell
+
+    def _check(self, message: object) -> None:
+        if type(message) not in self.__handlers__:
+            text = f"{type(self).__name__} has no handler for {type(message).__name__}"
+            raise TypeError(text)

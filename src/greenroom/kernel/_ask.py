@@ -1,0 +1,86 @@
+"""One request under way: the slot its reply goes into, and the token with which it can be answered later.
+
+Every ask ends exactly once: reply, error, timeout, or the caller going away. Whatever comes after that is late, and
+late replies are dropped and counted, never delivered (EEP 53 gives Erlang the same rule).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from greenroom.kernel._message import R
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenroom.kernel._backend import Parker
+
+
+class Ask:
+    """The caller's side of one call."""
+
+    __slots__ = ("_parker", "abandoned", "done", "error", "message", "on_abandon", "value")
+
+    def __init__(self, message: Any, parker: Parker) -> None:  # noqa: ANN401
+        self.message = message
+        self._parker = parker
+        self.done = False
+        self.abandoned = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.on_abandon: Callable[[], None] | None = None
+
+    def settle(self, value: object, error: BaseException | None = None) -> bool:
+        """Give the caller its answer. False if it came too late."""
+        if self.done:
+            return False
+        self.done = True
+        self.value = value
+        self.error = error
+        self._parker.unpark()
+        return True
+
+    def abandon(self) -> None:
+        """The caller goes away: cancelled, or out of patience."""
+        self.done = self.abandoned = True
+        told, self.on_abandon = self.on_abandon, None
+        if told is not None:
+            told()
+
+    async def wait(self) -> None:
+        """Until settled. The reply may be there before the caller sleeps."""
+        while not self.done:
+            await self._parker.park()
+
+
+class Reply(Generic[R]):
+    """A reply owed. Taken with `Actor.defer`, answered once, from any handler or job of the actor that owes it."""
+
+    __slots__ = ("_ask", "_closed", "_late")
+
+    def __init__(self, ask: Ask, closed: Callable[[Reply[Any]], None], late: Callable[[str], None]) -> None:
+        self._ask = ask
+        self._closed = closed
+        self._late = late
+
+    @property
+    def abandoned(self) -> bool:
+        """The caller is gone; an answer would be dropped."""
+        return self._ask.abandoned
+
+    def send(self, value: R) -> None:
+        """Answer. A second answer, or one that comes too late, is dropped and counted."""
+        self._settle(value, None)
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an exception, which the caller's `Ref.call` raises."""
+        self._settle(None, error)
+
+    def lose(self, error: Exception) -> None:
+        """Settle without counting a late answer: the actor that owes the reply has ended."""
+        self._ask.settle(None, error)
+
+    def _settle(self, value: object, error: Exception | None) -> None:
+        self._closed(self)
+        if not self._ask.settle(value, error):
+            self._late("late reply")

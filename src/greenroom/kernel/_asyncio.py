@@ -1,0 +1,70 @@
+"""asyncio, uvloop included, as the kernel sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class AsyncioParker:
+    """A future made afresh for each sleep."""
+
+    __slots__ = ("_future", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._future: asyncio.Future[None] | None = None
+
+    async def park(self) -> None:
+        self._future = future = self._loop.create_future()
+        try:
+            await future
+        finally:
+            self._future = None
+
+    def unpark(self) -> None:
+        future = self._future
+        if future is not None and not future.done():
+            future.set_result(None)
+
+
+class AsyncioBackend:
+    """One per system."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._handle: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.on_alarm: Callable[[], None] = lambda: None
+        self.now = self._loop.time
+
+    def parker(self) -> AsyncioParker:
+        return AsyncioParker(self._loop)
+
+    def current_task(self) -> object:
+        return asyncio.current_task()
+
+    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
+        task = self._loop.create_task(main(), name=name)
+        self._tasks.add(task)  # the loop holds tasks weakly
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled():
+                task.exception()  # seen here; `main` has turned it into an exit already
+            ended()
+
+        # A callback, since a task that is cancelled before its first step never runs its own `finally`.
+        task.add_done_callback(over)
+
+    def alarm(self, when: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if when != math.inf:
+            self._handle = self._loop.call_at(when, self.on_alarm)
+
+    async def close(self) -> None:
+        self.alarm(math.inf)

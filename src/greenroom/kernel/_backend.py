@@ -1,0 +1,66 @@
+"""The four things the kernel needs from an event loop, so that asyncio and trio differ in one small file each.
+
+Tasks are flat: every actor and every background job is one task of the system, none is a child of another. A crash can
+then never cancel a sibling, and the tree is data. (Nested task groups would also cost ten times as much.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+
+class Parker(Protocol):
+    """One sleeping place. A task parks; anybody in the same thread unparks it; unparking nobody does nothing."""
+
+    async def park(self) -> None:
+        """Sleep until unparked or cancelled. At most one task at a time."""
+        ...
+
+    def unpark(self) -> None:
+        """Wake the sleeper, if there is one."""
+        ...
+
+
+class Backend(Protocol):
+    """An event loop, as the kernel sees it. All methods belong to the loop's own thread."""
+
+    def parker(self) -> Parker:
+        """A new sleeping place."""
+        ...
+
+    def now(self) -> float:
+        """Seconds on the loop's clock."""
+        ...
+
+    def current_task(self) -> object:
+        """Identity of the running task."""
+        ...
+
+    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
+        """Run ``main`` as a task of its own. ``ended`` is called when it is over, even if it never ran."""
+        ...
+
+    def alarm(self, when: float) -> None:
+        """Call `on_alarm` at ``when`` instead of at any earlier set time; infinity sets it off."""
+        ...
+
+    on_alarm: Callable[[], None]
+
+    async def close(self) -> None:
+        """Release what the backend itself holds."""
+        ...
+
+
+def current_backend() -> Backend:
+    """The backend of the running event loop."""
+    # trio is only ever asked for when somebody has already imported it: asyncio users never load it.
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        from greenroom.kernel._trio import TrioBackend
+
+        return TrioBackend()
+    from greenroom.kernel._asyncio import AsyncioBackend
+
+    return AsyncioBackend()

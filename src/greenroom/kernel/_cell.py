@@ -1,0 +1,400 @@
+"""The running of one actor incarnation: its task, its loop, its end.
+
+A cell is *starting* until its actor's ``started`` returns, *running* while it takes messages, *stopping* while jobs are
+cancelled and ``stopped`` runs, and *dead* once it is buried. Burying is the one place where an end is told to others:
+supervisor, links, monitors, callers. It is synchronous, so nobody ever sees half a death.
+
+Python has no ``kill``: a task can ignore its cancellation. `Cell.kill` therefore strikes up to three times, with grace
+between: first the handler is cancelled, then ``stopped``, then the incarnation is *fenced*: declared dead, its
+name given back, whatever it still says dropped, its task reported as a zombie. Nobody waits for it any longer.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import anyio
+from anyio import lowlevel
+
+from greenroom.kernel._ask import Ask, Reply
+from greenroom.kernel._childspec import ChildSpec, Grace
+from greenroom.kernel._crash import crashed, is_cancellation
+from greenroom.kernel._errors import NotDelivered, ReplyLost, StartFailed
+from greenroom.kernel._exit import Exit, ForeignCancel, Killed, Normal, Shutdown, TimedOut
+from greenroom.kernel._job import Job
+from greenroom.kernel._mailbox import Mailbox
+from greenroom.kernel._ref import Ref
+from greenroom.kernel._signals import ChildExited, Down, JobFailed, Linked, Stop, Suspend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from greenroom.kernel._actor import Actor
+    from greenroom.kernel._system import System
+    from greenroom.kernel._timers import Timer
+
+State = Literal["starting", "running", "stopping", "dead", "zombie"]
+
+current: contextvars.ContextVar[Cell | None] = contextvars.ContextVar("greenroom_cell", default=None)
+
+_BATCH = 128
+"""Messages handled before other tasks get a turn."""
+
+
+class Cell:
+    """One incarnation."""
+
+    def __init__(self, system: System, spec: ChildSpec, actor: Actor, parent: Cell | None) -> None:
+        backend = system.backend
+        self.system = system
+        self.spec = spec
+        self.actor = actor
+        self.parent = parent
+        self.path: str = "/" if parent is None else f"{parent.path.rstrip('/')}/{spec.id}"
+        self.table = type(actor).__handlers__
+        self.mailbox = Mailbox(spec.mailbox, spec.overflow)
+        self.parker = backend.parker()
+        self.scope = anyio.CancelScope()
+        self.grace: Grace = spec.grace(actor)
+        self.ref: Ref = Ref(self)
+        self.state: State = "starting"
+        self.closed = False
+        self.ignored = False
+        """It ended normally before it was ready: OTP's ``ignore``."""
+        self.suspended = False
+        self.verdict: Exit | None = None
+        self.in_hand: Any = None
+        self.handled = 0
+        self.born = backend.now()
+        self.restarts = 0
+        self.task: object = None
+        self.waiting_on: Cell | None = None
+        self.ready: Ask | None = None
+        self.kids: dict[str, Cell] = {}
+        self.jobs: set[Job] = set()
+        self.owed: set[Reply[Any]] = set()
+        self.links: set[Cell] = set()
+        self.monitors: list[Cell] = []
+        self.watchers: list[Ask] = []
+        self.timers: dict[object, Timer] = {}
+        self._strikes = 0
+        self._brutal = False
+        self._strike_timer: Timer | None = None
+
+    # What others do to it. All of this is synchronous.
+
+    def accept(self, message: object) -> None:
+        """Take a cast or an `Ask` into the user lane."""
+        if self.closed:
+            self._refuse(message, "dead")
+            return
+        left_over = self.mailbox.offer(message)
+        if left_over is None:
+            self.parker.unpark()
+        else:
+            self._refuse(left_over, "mailbox full")
+            self.parker.unpark()
+
+    def signal(self, message: object) -> None:
+        """Take a signal into the system lane."""
+        if not self.closed:
+            self.mailbox.system.append(message)
+            self.parker.unpark()
+
+    def ask_stop(self, exit: Exit, grace: Grace) -> None:
+        """Begin its end: in order within ``grace`` seconds, or by force. Does not wait."""
+        if self.closed:
+            return
+        if grace == "brutal":
+            self.kill(brutal=True)
+            return
+        self.signal(Stop(exit))
+        self._strike_after(grace)
+
+    def kill(self, *, brutal: bool = False) -> None:
+        """Strike: cancel what it is doing; the third strike, the second if brutal, fences it."""
+        if self.closed:
+            return
+        self._strikes += 1
+        self._brutal = self._brutal or brutal
+        if self._strikes > (1 if self._brutal else 2):
+            self._fence()
+            return
+        self.verdict = self.verdict if isinstance(self.verdict, TimedOut) else Killed()
+        self.scope.cancel()
+        for job in self.jobs:
+            job.cancel()
+        self._strike_after(self.system.fence_after)
+
+    def time_out(self, what: str) -> None:
+        """Its time is up: it ends `TimedOut`, by force."""
+        self.verdict = TimedOut(what)
+        self.kill()
+
+    async def join(self) -> Exit:
+        """Wait until it is dead."""
+        if self.closed:
+            return self.verdict or Normal()
+        watcher = Ask(None, self.system.backend.parker())
+        self.watchers.append(watcher)
+        await watcher.wait()
+        exit: Exit = watcher.value
+        return exit
+
+    # Its own life.
+
+    async def start(self) -> None:
+        """Run it, and wait until it is ready. Raises `StartFailed`."""
+        backend = self.system.backend
+        needs_ack = type(self.actor).started is not self.system.plain.started
+        if needs_ack:
+            self.ready = Ask(None, backend.parker())
+        self.system.task_began()
+        backend.spawn(self._main, self.path, self._task_over)
+        if self.ready is None:
+            return
+        timer = self.system.timers.after(self.spec.start_timeout, lambda: self.time_out("start"))
+        try:
+            await self.ready.wait()
+        except BaseException:
+            self.kill(brutal=True)
+            raise
+        finally:
+            timer.cancel()
+        if self.ready.error is not None:
+            raise self.ready.error
+
+    async def _main(self) -> None:
+        current.set(self)
+        self.task = self.system.backend.current_task()
+        await self._live()
+        if self.state != "zombie":
+            await self._wind_down()
+            self._bury()
+
+    async def _live(self) -> None:
+        try:
+            with self.scope:
+                await self._begin()
+                await self._serve()
+        except BaseException as error:  # noqa: BLE001 - the one place where an actor's failure becomes an exit
+            self._raised(error)
+
+    async def _begin(self) -> None:
+        self.system.emit("started", self.path)
+        if self.ready is not None:
+            await self.actor.started()
+            if self.verdict is None:
+                self.ready.settle(None)
+        if self.state == "starting":
+            self.state = "running"
+
+    async def _serve(self) -> None:
+        system, user = self.mailbox.system, self.mailbox.user
+        while True:
+            self.mailbox.high = max(self.mailbox.high, len(user))
+            for _ in range(_BATCH):
+                if self.verdict is not None:
+                    return
+                if system:
+                    await self._heed(system.popleft())
+                elif user and not self.suspended:
+                    unfinished = self._handle(user.popleft())
+                    if unfinished is not None:
+                        await unfinished
+                    self.in_hand = None
+                    self.handled += 1
+                else:
+                    await self.parker.park()
+                    break
+            else:
+                await lowlevel.checkpoint()
+
+    def _handle(self, entry: Any) -> Coroutine[Any, Any, object] | None:  # noqa: ANN401
+        """Run a handler. What is left to await is returned, so that a plain method costs no coroutine."""
+        self.in_hand = entry
+        if type(entry) is Ask:
+            return self._answer(entry)
+        result: object = self.table[type(entry)](self.actor, entry)
+        return cast("Coroutine[Any, Any, object]", result) if type(result) is CoroutineType else None
+
+    def _answer(self, ask: Ask) -> Coroutine[Any, Any, object] | None:
+        if ask.done:
+            self.dead_letter(ask.message, "caller gone")
+            return None
+        result: object = self.table[type(ask.message)](self.actor, ask.message)
+        if type(result) is CoroutineType:
+            return self._answer_later(ask, cast("Coroutine[Any, Any, object]", result))
+        self._reply(ask, result)
+        return None
+
+    async def _answer_later(self, ask: Ask, result: Coroutine[Any, Any, object]) -> None:
+        self._reply(ask, await result)
+
+    def _reply(self, ask: Ask, result: object) -> None:
+        if type(result) is not Reply and not ask.settle(result):
+            self.dead_letter(ask.message, "late reply")
+
+    async def _heed(self, signal: Any) -> None:  # noqa: ANN401
+        match signal:
+            case Stop(exit=exit):
+                self.verdict = exit
+            case Suspend(on=on):
+                self.suspended = on
+            case JobFailed(job=job, error=error):
+                self.in_hand = job
+                self._raised(error)
+            case Linked(cell=cell, exit=exit):
+                self._link_broke(cell, exit)
+            case _:
+                unfinished = self._handle(signal)
+                if unfinished is not None:
+                    await unfinished
+                self.in_hand = None
+
+    def _link_broke(self, cell: Cell, exit: Exit) -> None:
+        self.links.discard(cell)
+        if self.actor.trap_exits:
+            self.accept(Down(cell.ref, exit))
+        elif not isinstance(exit, Normal):
+            self.verdict = exit
+
+    def _raised(self, error: BaseException) -> None:
+        if is_cancellation(error):
+            error = ForeignCancel("the actor's task was cancelled from outside the kernel")
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self.system.fail(error)
+        if self.verdict is None:
+            self.verdict = crashed(error, self.in_hand or self.state)
+        else:
+            # The first cause stands; what goes wrong during clean-up never replaces it.
+            self.system.emit("cleanup_failed", self.path, repr(error))
+
+    # Its end.
+
+    async def _wind_down(self) -> None:
+        self.state = "stopping"
+        stopped = type(self.actor).stopped is not self.system.plain.stopped
+        if not self.jobs and not stopped:
+            return
+        if self._strike_timer is None:
+            self._strike_after(self.grace)
+        self.scope = anyio.CancelScope(shield=True)
+        try:
+            with self.scope:
+                await self._jobs_over()
+                if stopped and not self._brutal:
+                    await self.actor.stopped(self.verdict or Normal())
+        except BaseException as error:  # noqa: BLE001 - a failing clean-up is told, and must not stop the burial
+            failed = crashed(error, "stopped")
+            self.system.emit("cleanup_failed", self.path, failed.traceback)
+            if self.verdict is None or not self.verdict.abnormal:
+                self.verdict = failed
+
+    async def _jobs_over(self) -> None:
+        for job in self.jobs:
+            job.cancel()
+        while self.jobs:
+            await self.parker.park()
+
+    def _strike_after(self, grace: Grace) -> None:
+        if self._strike_timer is not None:
+            self._strike_timer.cancel()
+        self._strike_timer = self.system.timers.after(0.0 if grace == "brutal" else grace, self.kill)
+
+    def _fence(self) -> None:
+        self.verdict = Killed()
+        self.system.zombies.add(self)
+        self.system.emit("zombie", self.path, "ignored its cancellation and was abandoned")
+        self._bury()
+        self.state = "zombie"
+        self.system.task_over(1 + len(self.jobs))
+
+    def _task_over(self) -> None:
+        if self.state == "zombie":
+            self.system.zombies.discard(self)
+            return
+        if not self.closed:  # cancelled from outside before its first step
+            self.verdict = self.verdict or crashed(ForeignCancel("cancelled before it began"), "start")
+            self._bury()
+        self.system.task_over()
+
+    def _bury(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        exit = self.verdict = self.verdict or Normal()
+        started = self.ready is None or (self.ready.done and self.ready.error is None)
+        self.state = "dead"
+        self._cancel_timers()
+        self._end_asks(exit)
+        for kid in reversed(list(self.kids.values())):
+            kid.ask_stop(Shutdown("supervisor died"), kid.grace)
+        self.system.leave(self)
+        if self.ready is not None and not self.ready.done:
+            self.ignored = not exit.abnormal
+            self.ready.settle(None, None if self.ignored else StartFailed(self.spec.id, exit))
+        self._tell(exit, started=started)
+
+    def _cancel_timers(self) -> None:
+        if self._strike_timer is not None:
+            self._strike_timer.cancel()
+        for timer in self.timers.values():
+            timer.cancel()
+
+    def _end_asks(self, exit: Exit) -> None:
+        lost = ReplyLost(f"{self.path} ended with the message in hand: {exit}")
+        if type(self.in_hand) is Ask:
+            self.in_hand.settle(None, lost)
+        for reply in list(self.owed):
+            reply.lose(lost)
+        for entry in self.mailbox.user:
+            self._refuse(entry, "dead")
+        self.mailbox.user.clear()
+
+    def _tell(self, exit: Exit, *, started: bool) -> None:
+        for watcher in self.watchers:
+            watcher.settle(exit)
+        for cell in self.monitors:
+            cell.accept(Down(self.ref, exit))
+        for cell in self.links:
+            cell.links.discard(self)
+            cell.signal(Linked(self, exit))
+        if self.parent is not None and started:
+            self.parent.signal(ChildExited(self.spec.id, self, exit))
+        self.system.report(self, exit)
+
+    # Smaller things.
+
+    def run(self, work: Coroutine[Any, Any, Any], then: Callable[[Any], object] | None, name: str) -> Job:
+        """Start background work that belongs to this incarnation."""
+        job = Job(self, work, then, name)
+        self.jobs.add(job)
+        self.system.task_began()
+        self.system.backend.spawn(job.main, f"{self.path} {name}", job.over)
+        return job
+
+    def job_over(self, job: Job) -> None:
+        """A job's task has ended."""
+        self.jobs.discard(job)
+        self.parker.unpark()
+        if job.error is not None:
+            self.signal(JobFailed(job, job.error))
+        elif job.then is not None and job.finished:
+            self.accept(job.then(job.result))
+        if self.state != "zombie":
+            self.system.task_over()
+
+    def _refuse(self, entry: object, why: str) -> None:
+        message = entry
+        if isinstance(entry, Ask):
+            message = entry.message
+            entry.settle(None, NotDelivered(f"{self.path}: {why}"))
+        self.dead_letter(message, why)
+
+    def dead_letter(self, message: object, why: str) -> None:
+        """Count a message that nobody handled."""
+        self.system.dead_letters += 1
+        self.system.emit("dead_letter", self.path, f"{type(message).__name__}: {why}")

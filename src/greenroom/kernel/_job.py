@@ -1,0 +1,52 @@
+"""Background work of an actor: a task of its own whose failure is the actor's failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from greenroom.kernel._crash import is_cancellation
+from greenroom.kernel._exit import ForeignCancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from greenroom.kernel._cell import Cell
+
+
+class Job:
+    """Started with `Actor.run`. Ends with its actor at the latest."""
+
+    __slots__ = ("_cell", "_scope", "_work", "error", "finished", "name", "result", "then")
+
+    def __init__(
+        self, cell: Cell, work: Coroutine[Any, Any, Any], then: Callable[[Any], object] | None, name: str
+    ) -> None:
+        self._cell = cell
+        self._work = work
+        self._scope = anyio.CancelScope()
+        self.then = then
+        self.name = name
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.finished = False
+
+    def cancel(self) -> None:
+        """Cancel the work; its ``then`` is not sent. Idempotent, does not wait."""
+        self._scope.cancel()
+
+    async def main(self) -> None:
+        """The job's task. Never raises."""
+        try:
+            with self._scope:
+                self.result = await self._work
+                self.finished = True
+        except BaseException as error:  # noqa: BLE001 - handed to the actor, which crashes of it
+            cancelled = is_cancellation(error)
+            self.error = ForeignCancel(f"{self.name} was cancelled from outside the kernel") if cancelled else error
+
+    def over(self) -> None:
+        """The task has ended, or never began."""
+        self._work.close()
+        self._cell.job_over(self)

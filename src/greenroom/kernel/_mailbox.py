@@ -1,0 +1,48 @@
+"""A mailbox: two lanes, and what happens when the user lane is full. Pure: no await, no clock.
+
+The system lane takes exits, stops, suspensions and the like. It is never bounded, since only the kernel writes to it,
+and it is looked at between any two messages of the user lane. The user lane is first in, first out for all senders
+together, hence for each of them.
+
+===========  =====================================================
+overflow     a message that finds the user lane full
+===========  =====================================================
+fail         is refused: `MailboxFull` at the sender
+drop_new     goes to the dead letters
+drop_old     is taken; the oldest one goes to the dead letters
+===========  =====================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any, Literal
+
+Overflow = Literal["fail", "drop_new", "drop_old"]
+
+
+class Mailbox:
+    """What waits for one incarnation of an actor."""
+
+    __slots__ = ("high", "limit", "overflow", "system", "user")
+
+    def __init__(self, limit: float = math.inf, overflow: Overflow = "fail") -> None:
+        self.system: deque[Any] = deque()
+        self.user: deque[Any] = deque()
+        self.limit = limit
+        self.overflow = overflow
+        self.high = 0
+        """The most that ever waited."""
+
+    def offer(self, message: object) -> object | None:
+        """Take a message; returns what was pushed out by it, itself if it was not taken."""
+        user = self.user
+        if len(user) >= self.limit:
+            if self.overflow != "drop_old":
+                return message
+            user.append(message)
+            oldest: object = user.popleft()
+            return oldest
+        user.append(message)
+        return None

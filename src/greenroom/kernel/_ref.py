@@ -1,0 +1,159 @@
+"""How anybody reaches an actor.
+
+Delivery is at most once. Messages of one sender to one actor arrive in the order they were sent. A `Ref` belongs to one
+incarnation, so what was meant for an actor that has died never reaches its successor; a named ref looks its path up at
+each send and reaches whoever holds the name now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenroom.kernel._ask import Ask
+from greenroom.kernel._errors import CallCycle, CallTimeout, MailboxFull, NotDelivered
+from greenroom.kernel._message import Call, R
+
+if TYPE_CHECKING:
+    from greenroom.kernel._cell import Cell
+    from greenroom.kernel._system import System
+
+
+class Ref:
+    """Address of one incarnation of an actor. Hashable; equal if it is the same incarnation."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    @property
+    def path(self) -> str:
+        """Where it hangs in the tree, as in ``/engine/rollouts/r-000042``."""
+        return self._cell.path
+
+    @property
+    def alive(self) -> bool:
+        """False once it is dead. It may be so a moment later in any case."""
+        cell = self.resolve()
+        return cell is not None and not cell.closed
+
+    def cast(self, message: object) -> None:
+        """Send without waiting for anything.
+
+        To a dead actor it becomes a dead letter. Raises `MailboxFull` if the mailbox is bounded and fails when full,
+        and `TypeError` if the actor has no handler for such a message.
+        """
+        cell = self.resolve()
+        if cell is None:
+            return
+        if type(message) not in cell.table:
+            raise TypeError(_unhandled(cell, message))
+        box = cell.mailbox
+        if len(box.user) >= box.limit and box.overflow == "fail" and not cell.closed:
+            text = f"{cell.path}: mailbox is full ({box.limit})"
+            raise MailboxFull(text)
+        cell.accept(message)
+
+    async def call(self, message: Call[R], timeout: float = 5.0) -> R:
+        """Send and wait for the reply, at most ``timeout`` seconds.
+
+        Raises `NotDelivered`, `ReplyLost`, `CallTimeout`, or what the actor answered with `Reply.fail`. If the callee
+        dies, the call ends at once. Cancelling the call tells the callee if it asked to know (`Actor.defer`).
+        """
+        cell = self.resolve()
+        if cell is None:
+            text = f"{self.path}: no such actor"
+            raise NotDelivered(text)
+        if type(message) not in cell.table:
+            raise TypeError(_unhandled(cell, message))
+        caller = cell.system.caller()
+        if caller is None:
+            reply: R = await _ask(cell, message, timeout)
+            return reply
+        _refuse_cycle(caller, cell)
+        caller.waiting_on = cell
+        try:
+            reply = await _ask(cell, message, timeout)
+        finally:
+            caller.waiting_on = None
+        return reply
+
+    def resolve(self) -> Cell | None:
+        """The cell behind it, for the kernel's own use."""
+        return self._cell
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and self.resolve() is other.resolve()
+
+    def __hash__(self) -> int:
+        return hash(self._cell)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+
+class NamedRef(Ref):
+    """Address of a name: resolves to the current incarnation at each send."""
+
+    __slots__ = ("_path", "_system")
+
+    def __init__(self, system: System, path: str) -> None:
+        self._system = system
+        self._path = path
+
+    @property
+    def path(self) -> str:
+        """The name it looks up."""
+        return self._path
+
+    def cast(self, message: object) -> None:
+        """As `Ref.cast`; nobody there makes it a dead letter."""
+        if self.resolve() is None:
+            self._system.dead_letter(self._path, message)
+        else:
+            super().cast(message)
+
+    def resolve(self) -> Cell | None:
+        """Whoever holds the name now."""
+        return self._system.cells.get(self._path)
+
+    def __hash__(self) -> int:
+        return hash(self._path)
+
+
+async def _ask(cell: Cell, message: Any, timeout: float) -> Any:  # noqa: ANN401
+    system = cell.system
+    ask = Ask(message, system.backend.parker())
+    cell.accept(ask)
+    timer = system.timers.after(timeout, lambda: _expire(ask, cell, timeout))
+    try:
+        await ask.wait()
+    except BaseException:
+        ask.abandon()
+        raise
+    finally:
+        timer.cancel()
+    if ask.error is not None:
+        raise ask.error
+    return ask.value
+
+
+def _expire(ask: Ask, cell: Cell, timeout: float) -> None:
+    late = CallTimeout(f"{cell.path} did not answer {type(ask.message).__name__} within {timeout:g} s")
+    if ask.settle(None, late):
+        ask.abandon()
+
+
+def _refuse_cycle(caller: Cell, callee: Cell) -> None:
+    chain = [caller.path]
+    cell: Cell | None = callee
+    while cell is not None:
+        chain.append(cell.path)
+        if cell is caller:
+            raise CallCycle(" -> ".join(chain))
+        cell = cell.waiting_on
+
+
+def _unhandled(cell: Cell, message: object) -> str:
+    known = ", ".join(sorted(kind.__name__ for kind in cell.table))
+    return f"{type(cell.actor).__name__} ({cell.path}) does not handle {type(message).__name__}; it handles {known}"

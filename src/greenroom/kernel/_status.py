@@ -1,0 +1,119 @@
+"""Looking at live actors.
+
+They are read from outside, between two steps of the event loop: nobody is stopped, asked, or slowed down, and an actor
+that is stuck in a handler shows as well as any other.
+"""
+
+from __future__ import annotations
+
+import traceback
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from greenroom.kernel._ask import Ask
+
+if TYPE_CHECKING:
+    from greenroom.kernel._cell import Cell
+
+
+class ActorStatus(Struct, frozen=True):
+    """One row of the live tree."""
+
+    path: str
+    kind: str
+    """Class of the actor."""
+    state: str
+    """``starting``, ``running``, ``suspended``, ``stopping`` or ``zombie``."""
+    mailbox: int
+    """Messages waiting in the user lane."""
+    high_water: int
+    """The most that ever waited."""
+    handled: int
+    restarts: int
+    age: float
+    """Seconds since this incarnation was made."""
+    in_hand: str = ""
+    """Type of the message being handled."""
+    waiting_on: str = ""
+    """Path of the actor it is waiting for in a call."""
+    jobs: tuple[str, ...] = ()
+
+
+class ActorDetail(Struct, frozen=True):
+    """Everything about one actor."""
+
+    status: ActorStatus
+    observed: Any
+    """What its ``observe`` returned; the error as text if that raised."""
+    links: tuple[str, ...]
+    children: tuple[str, ...]
+    waiting: tuple[str, ...]
+    """Types of the first messages in the user lane."""
+    stack: tuple[str, ...]
+    """Where its handler stands, outermost frame first."""
+
+
+_SHOWN = 20
+
+
+def status(cell: Cell) -> ActorStatus:
+    """The row of one actor."""
+    box = cell.mailbox
+    return ActorStatus(
+        path=cell.path,
+        kind=type(cell.actor).__name__,
+        state="suspended" if cell.suspended and cell.state == "running" else cell.state,
+        mailbox=len(box.user),
+        high_water=max(box.high, len(box.user)),
+        handled=cell.handled,
+        restarts=cell.restarts,
+        age=cell.system.backend.now() - cell.born,
+        in_hand="" if cell.in_hand is None else _kind(cell.in_hand),
+        waiting_on="" if cell.waiting_on is None else cell.waiting_on.path,
+        jobs=tuple(job.name for job in cell.jobs),
+    )
+
+
+def detail(cell: Cell) -> ActorDetail:
+    """All about one actor."""
+    try:
+        observed: object = cell.actor.observe()
+    except Exception as error:  # noqa: BLE001 - a broken observe must not break whoever looks
+        observed = f"observe() raised {error!r}"
+    return ActorDetail(
+        status=status(cell),
+        observed=observed,
+        links=tuple(link.path for link in cell.links),
+        children=tuple(kid.path for kid in cell.kids.values()),
+        waiting=tuple(_kind(entry) for entry in list(cell.mailbox.user)[:_SHOWN]),
+        stack=tuple(_stack(cell.task)),
+    )
+
+
+def walk(cell: Cell) -> list[ActorStatus]:
+    """The rows of an actor and all below it, parents before children."""
+    rows: list[ActorStatus] = []
+    cells = [cell]
+    while cells:
+        next_cell = cells.pop()
+        rows.append(status(next_cell))
+        cells.extend(reversed(next_cell.kids.values()))
+    return rows
+
+
+def _kind(entry: object) -> str:
+    return type(entry.message if isinstance(entry, Ask) else entry).__name__
+
+
+def _stack(task: Any) -> list[str]:  # noqa: ANN401
+    """Frames of a suspended coroutine; works for asyncio and trio tasks alike."""
+    frames: list[traceback.FrameSummary] = []
+    coroutine: Any = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)
+    while isinstance(coroutine, CoroutineType):
+        frame = coroutine.cr_frame
+        if frame is not None:
+            frames.append(traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        coroutine = coroutine.cr_await
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -1,0 +1,327 @@
+"""A supervisor is an ordinary actor whose state is its children: same mailbox, same ``observe``, no privileged path.
+
+It starts its children left to right and stops them right to left. A child's end arrives as a message; a restart that
+fails is a message to itself, so that a stop gets through between two tries. All decisions are taken in `_restart`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+from msgspec import Struct
+
+from greenroom.kernel._actor import Actor
+from greenroom.kernel._ask import Reply
+from greenroom.kernel._errors import StartFailed
+from greenroom.kernel._exit import Escalation, Exit, Shutdown
+from greenroom.kernel._message import Call, R, on
+from greenroom.kernel._ref import Ref
+from greenroom.kernel._restart import (
+    AutoShutdown,
+    Backoff,
+    Intensity,
+    Strategy,
+    affected,
+    shuts_down,
+    verdict,
+)
+from greenroom.kernel._signals import ChildExited
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from greenroom.kernel._cell import Cell
+    from greenroom.kernel._childspec import ChildSpec
+
+
+class Child(Struct, eq=False):
+    """A supervisor's record of one child. ``cell`` is None while it does not run."""
+
+    spec: ChildSpec
+    cell: Any = None
+    restarting: bool = False
+    restarts: int = 0
+
+
+class Children(Struct, frozen=True):
+    """What a supervisor shows: how many specs, how many of them run or wait for their restart."""
+
+    strategy: Strategy
+    specs: int
+    active: int
+    restarting: int
+    recent_restarts: int
+
+
+class TryAgain(Struct, frozen=True):
+    """A supervisor's message to itself: this child, and those it took along, are to be started."""
+
+    id: str
+
+
+class RestartFailed(Struct, frozen=True):
+    """A supervisor's message to itself: this child could not be started, which counts as one more restart."""
+
+    id: str
+    exit: Exit
+
+
+class Supervisor(Actor):
+    """Starts, stops and restarts children.
+
+    Args:
+        children: specs, in the order in which they start. A ``dynamic`` supervisor usually begins with none.
+        strategy: ``one_for_one``, ``one_for_all``, ``rest_for_one``, or ``dynamic``, which is one_for_one for many
+            children that come and go: they are stopped all at once, and one that ended is forgotten with its spec.
+        intensity: restarts allowed within ``period`` seconds. One more, and the supervisor stops its children and
+            ends with ``Shutdown(Escalation(child, exit))``.
+        period: seconds.
+        auto_shutdown: whether the end of a significant child, or of the last one, ends the supervisor normally.
+        backoff: wait before restarts; without one they are immediate.
+    """
+
+    supervises: ClassVar[bool] = True
+
+    class StartChild(Call[Ref], frozen=True):
+        """Start one more child. Fails with `StartFailed`, or `ValueError` if the id is taken."""
+
+        spec: ChildSpec
+
+    class StopChild(Call[bool], frozen=True):
+        """Stop a child. False if there is none. A temporary or dynamic child is forgotten, others keep their spec."""
+
+        id: str
+
+    class RestartChild(Call[Ref], frozen=True):
+        """Start a stopped child again. Fails with `LookupError`, `ValueError` if it runs, or `StartFailed`."""
+
+        id: str
+
+    class DeleteChild(Call[None], frozen=True):
+        """Forget a stopped child. Fails with `LookupError`, or `ValueError` if it runs."""
+
+        id: str
+
+    def __init__(
+        self,
+        children: Iterable[ChildSpec] = (),
+        *,
+        strategy: Strategy = "one_for_one",
+        intensity: int = 1,
+        period: float = 5.0,
+        auto_shutdown: AutoShutdown = "never",
+        backoff: Backoff | None = None,
+    ) -> None:
+        specs = list(children)
+        _check(specs, strategy, intensity, period, auto_shutdown)
+        self.strategy: Strategy = strategy
+        self.auto_shutdown: AutoShutdown = auto_shutdown
+        self.backoff = backoff
+        self.children: dict[str, Child] = {spec.id: Child(spec) for spec in specs}
+        self._intensity = Intensity(intensity, period)
+
+    async def started(self) -> None:
+        """Start the children left to right; if one fails, those before it are stopped in reverse."""
+        for child in list(self.children.values()):
+            await self._start(child)
+
+    async def stopped(self, exit: Exit) -> None:
+        """Stop the children right to left, all at once if they are dynamic."""
+        del exit
+        await self._stop(list(self.children))
+
+    def observe(self) -> Children:
+        """Counts, as OTP's ``count_children`` gives them."""
+        children = self.children.values()
+        return Children(
+            strategy=self.strategy,
+            specs=len(self.children),
+            active=sum(child.cell is not None for child in children),
+            restarting=sum(child.restarting for child in children),
+            recent_restarts=self._intensity.recent,
+        )
+
+    # For subclasses and for the handlers below.
+
+    async def start_child(self, spec: ChildSpec) -> Ref:
+        """Start one more child, in this actor's own turn. Raises as `StartChild` fails."""
+        if spec.id in self.children:
+            text = f"{self.ref.path} already has a child {spec.id!r}"
+            raise ValueError(text)
+        if spec.significant and self.auto_shutdown == "never":
+            text = f"{self.ref.path}: child {spec.id!r} is significant, but auto_shutdown is never"
+            raise ValueError(text)
+        child = Child(spec)
+        cell = await self._start(child)
+        if not (cell.ignored and self._forgets(child)):
+            self.children[spec.id] = child
+        return cell.ref
+
+    async def stop_child(self, id: str) -> bool:
+        """Stop a child, in this actor's own turn."""
+        child = self.children.get(id)
+        if child is None:
+            return False
+        child.restarting = False
+        await self._stop([id])
+        if self._forgets(child):
+            self.children.pop(id, None)
+        return True
+
+    def _forgets(self, child: Child) -> bool:
+        return child.spec.restart == "temporary" or self.strategy == "dynamic"
+
+    def child_ended(self, id: str, exit: Exit) -> None:
+        """Hook: a child ended by itself and will not be restarted. Exits overtake casts, see the class `Actor`."""
+
+    @on(StartChild)
+    async def _start_child(self, message: StartChild) -> Reply[Ref]:
+        return await self._answer(self.start_child(message.spec))
+
+    @on(StopChild)
+    async def _stop_child(self, message: StopChild) -> bool:
+        return await self.stop_child(message.id)
+
+    @on(RestartChild)
+    async def _restart_child(self, message: RestartChild) -> Reply[Ref]:
+        return await self._answer(self._start_again(message.id))
+
+    @on(DeleteChild)
+    async def _delete_child(self, message: DeleteChild) -> Reply[None]:
+        return await self._answer(self._delete(message.id))
+
+    @on(ChildExited)
+    async def _child_exited(self, message: ChildExited) -> None:
+        child = self.children.get(message.id)
+        if child is None or child.cell is not message.cell:
+            return  # stopped by us, or an incarnation that was abandoned long ago
+        child.cell = None
+        decision = verdict(child.spec.restart, message.exit)
+        if decision == "restart":
+            await self._restart(child, message.exit)
+            return
+        if decision == "forget" or self.strategy == "dynamic":
+            del self.children[message.id]
+        self.child_ended(message.id, message.exit)
+        self._maybe_shut_down(child)
+
+    @on(RestartFailed)
+    async def _restart_failed(self, message: RestartFailed) -> None:
+        child = self.children.get(message.id)
+        if child is not None and child.restarting:
+            await self._restart(child, message.exit)
+
+    @on(TryAgain)
+    async def _try_again(self, message: TryAgain) -> None:
+        await self._resume(message.id)
+
+    # The shell around the decisions.
+
+    async def _restart(self, child: Child, exit: Exit) -> None:
+        id = child.spec.id
+        if not self._intensity.admit(self.system.backend.now()):
+            self.stop(Shutdown(Escalation(id, exit)))
+            return
+        child.restarting = True
+        child.restarts += 1
+        self.system.emit("restarting", f"{self.ref.path.rstrip('/')}/{id}", str(exit))
+        await self._clear(affected(self.strategy, list(self.children), id), failed=id)
+        if self.backoff is None:
+            await self._resume(id)
+        else:
+            self.after(self.backoff.delay(self._intensity.recent, self.system.random), TryAgain(id), key=id)
+
+    async def _clear(self, ids: Sequence[str], failed: str) -> None:
+        """Stop those a failure takes along; the temporary ones among them are gone for good."""
+        await self._stop(ids)
+        for id in ids:
+            if id != failed and self.children[id].spec.restart == "temporary":
+                del self.children[id]
+
+    async def _resume(self, id: str) -> None:
+        child = self.children.get(id)
+        if child is None or not child.restarting:
+            return  # stopped or deleted meanwhile
+        for child in [self.children[id] for id in affected(self.strategy, list(self.children), id)]:
+            if child.cell is not None:
+                continue
+            try:
+                await self._start(child)
+            except StartFailed as failed:
+                child.restarting = True
+                # To itself, behind whatever came meanwhile: a stop or a StopChild gets through.
+                self.ref.cast(RestartFailed(child.spec.id, failed.exit))
+                return
+
+    async def _start(self, child: Child) -> Cell:
+        cell = await self.system.start_cell(child.spec, self._cell, restarts=child.restarts)
+        child.restarting = False
+        child.cell = None if cell.ignored else cell
+        return cell
+
+    async def _start_again(self, id: str) -> Ref:
+        return (await self._start(self._idle(id))).ref
+
+    async def _delete(self, id: str) -> None:
+        self._idle(id)
+        del self.children[id]
+
+    def _idle(self, id: str) -> Child:
+        child = self.children.get(id)
+        if child is None:
+            text = f"{self.ref.path} has no child {id!r}"
+            raise LookupError(text)
+        if child.cell is not None or child.restarting:
+            text = f"{self.ref.path}: child {id!r} is {'running' if child.cell else 'restarting'}"
+            raise ValueError(text)
+        return child
+
+    async def _stop(self, ids: Sequence[str]) -> None:
+        cells = [cell for id in reversed(ids) if (cell := self.children[id].cell) is not None]
+        if self.strategy == "dynamic":
+            for cell in cells:
+                cell.ask_stop(Shutdown(), cell.grace)
+        for cell in cells:
+            if self.strategy != "dynamic":
+                cell.ask_stop(Shutdown(), cell.grace)
+            await cell.join()
+            self.children[cell.spec.id].cell = None
+
+    async def _answer(self, work: Coroutine[Any, Any, R]) -> Reply[R]:
+        """Reply with the result, or with the error if it is the caller's."""
+        reply: Reply[R] = self.defer()
+        try:
+            reply.send(await work)
+        except (StartFailed, LookupError, ValueError) as error:
+            reply.fail(error)
+        return reply
+
+    def _maybe_shut_down(self, child: Child) -> None:
+        others = sum(c.spec.significant and c.cell is not None for c in self.children.values())
+        if shuts_down(self.auto_shutdown, significant=child.spec.significant, others=others):
+            self.stop(Shutdown())
+
+
+def _check(
+    specs: Sequence[ChildSpec], strategy: Strategy, intensity: int, period: float, auto_shutdown: AutoShutdown
+) -> None:
+    for name, value, allowed in (
+        ("strategy", strategy, get_args(Strategy)),
+        ("auto_shutdown", auto_shutdown, get_args(AutoShutdown)),
+    ):
+        if value not in allowed:
+            text = f"{name}={value!r} must be one of {', '.join(allowed)}"
+            raise ValueError(text)
+    if intensity < 0 or not 0 < period < math.inf:
+        text = f"intensity={intensity!r} must be 0 or more restarts, period={period!r} a positive number of seconds"
+        raise ValueError(text)
+    ids = [spec.id for spec in specs]
+    if len(set(ids)) != len(ids):
+        text = f"child ids must differ: {', '.join(ids)}"
+        raise ValueError(text)
+    significant = [spec.id for spec in specs if spec.significant]
+    if significant and auto_shutdown == "never":
+        text = f"{significant[0]!r} is significant, which needs auto_shutdown"
+        raise ValueError(text)

@@ -1,0 +1,110 @@
+"""What becomes of a rollout: exactly one `Outcome`, whatever happens."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from greenroom.messages.model import Turn
+
+Blame = Literal["agent", "task", "model", "sandbox", "engine"]
+"""Who is at fault. Sandbox, model and engine faults are retried with a whole new attempt; agent and task are not."""
+
+Phase = Literal["boot", "setup", "agent", "verify", "cleanup"]
+
+Status = Literal[
+    "completed",
+    "truncated",
+    "agent_timeout",
+    "agent_failed",
+    "setup_failed",
+    "sandbox_failed",
+    "verifier_failed",
+    "model_failed",
+    "cancelled",
+    "engine_failed",
+]
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Why a rollout did not go as it should. Plain data, safe to show: no keys, no internals of the model's owner."""
+
+    blame: Blame
+    kind: str
+    """A short stable word: ``sandbox_lost``, ``boot_failed``, ``setup_failed``, ``reward_invalid`` ..."""
+    message: str
+    phase: Phase
+    detail: str = ""
+    """Bounded: a traceback, or the tail of a log."""
+
+
+class CommandResult(Struct, frozen=True, kw_only=True):
+    """A command that really ran in the sandbox."""
+
+    command: str
+    phase: Phase
+    exit_code: int
+    """As the kernel gave it; ``-N`` when signal N ended it."""
+    output: str
+    """Standard output and error as they came, the tail of it when long."""
+    truncated: bool = False
+    """The head of the output was dropped."""
+    timed_out: bool = False
+    """Ended by greenroom because its time was up."""
+    seconds: float
+
+
+class AttemptRecord(Struct, frozen=True, kw_only=True):
+    """One attempt, failed or not, kept as data."""
+
+    number: int
+    status: Status
+    fault: Fault | None = None
+    turns: tuple[Turn, ...] = ()
+    commands: tuple[CommandResult, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds per phase."""
+    agent_exit_code: int | None = None
+    agent_log: str = ""
+    """Tail of what the agent printed. Hostile input: escape before showing."""
+    sandbox_id: str = ""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """The one typed result of a rollout."""
+
+    rollout_id: str
+    task_id: str
+    group: str
+    """Rollouts of one task in one run share a group."""
+    sample: int
+    agent: str = ""
+    status: Status
+    reward: float | dict[str, float] | None = None
+    """``None`` is unscored. It never means 0.0."""
+    reward_valid: bool = False
+    """True only if the verifier ran to its end on what the agent left; train on nothing else."""
+    fault: Fault | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
+    """Every attempt, the last one is the one that counts."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds: ``queued``, ``total``, and per phase over all attempts."""
+    unsafe: tuple[str, ...] = ()
+    """What weakened isolation, if anything did."""
+    created: str = ""
+    """When it was submitted: RFC 3339, UTC."""
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Turns of the attempt that counts."""
+        return self.attempts[-1].turns if self.attempts else ()
+
+
+class FaultError(Exception):
+    """Carries a `Fault` through code that raises."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"{fault.kind}: {fault.message}")
+        self.fault = fault
