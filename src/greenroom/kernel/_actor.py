@@ -29,7 +29,10 @@ class Actor:
     In ``__init__`` the actor is not yet part of a system: use ``started`` for what needs one.
     """
 
-    __handlers__: ClassVar[dict[type, Handler]] = {}
+    __tables__: ClassVar[dict[str, dict[type, Handler]]] = {"": {}}
+    __handles__: ClassVar[frozenset[type]] = frozenset()
+    __state__: str = ""
+    """Which handlers apply, see `become`. A class may set the one it begins in."""
     supervises: ClassVar[bool] = False
     """Whether it is a supervisor, which by default may take as long as its children to stop."""
     trap_exits: bool = False
@@ -38,7 +41,8 @@ class Actor:
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
-        cls.__handlers__ = handlers(cls)
+        cls.__tables__ = handlers(cls)
+        cls.__handles__ = frozenset(message for table in cls.__tables__.values() for message in table)
 
     # To override.
 
@@ -134,9 +138,36 @@ class Actor:
         cell.owed.add(reply)
         return reply
 
+    def become(self, state: str) -> None:
+        """From the next message on, handle as marked with ``on(..., state=state)``, and bring back what was stashed.
+
+        A message that the state has no handler for is refused if it is a call, else a dead letter.
+        """
+        if state not in self.__tables__:
+            text = f"{type(self).__name__} has no state {state!r}; it has {', '.join(sorted(self.__tables__))}"
+            raise ValueError(text)
+        self.__state__ = state
+        self._cell.table = self.__tables__[state]
+        self._cell.unstash()
+
+    def stash(self) -> None:
+        """Put the message in hand aside; it is handled again, before all others, after the next `become`."""
+        self._cell.stash.append(self._cell.in_hand)
+
+    def join(self, group: str) -> None:
+        """Become a member of a group, see `System.members`. Membership ends with this incarnation, or by `leave`.
+
+        Joining twice makes two memberships, as in OTP's ``pg``.
+        """
+        self.system.groups.setdefault(group, []).append(self._cell)
+
+    def leave(self, group: str) -> None:
+        """End one membership, if there is one."""
+        self.system.quit_group(group, self._cell)
+
     def monitor(self, ref: Ref) -> None:
         """Have a `Down` cast to this actor when ``ref`` ends, at once if it has. Needs a handler for `Down`."""
-        if Down not in self.__handlers__:
+        if Down not in self.__handles__:
             text = f"{type(self).__name__} monitors but has no handler for Down"
             raise TypeError(text)
         target = ref.resolve()
@@ -160,6 +191,6 @@ class Actor:
         self._cell = cell
 
     def _check(self, message: object) -> None:
-        if type(message) not in self.__handlers__:
+        if type(message) not in self.__handles__:
             text = f"{type(self).__name__} has no handler for {type(message).__name__}"
             raise TypeError(text)

@@ -84,3 +84,8 @@ class Reply(Generic[R]):
         self._closed(self)
         if not self._ask.settle(value, error):
             self._late("late reply")
+
+
+def kind_of(entry: object) -> str:
+    """Name of a message's type, asked or cast."""
+    return type(entry.message if isinstance(entry, Ask) else entry).__name__

@@ -66,5 +66,12 @@ class AsyncioBackend:
         if when != math.inf:
             self._handle = self._loop.call_at(when, self.on_alarm)
 
+    def call_from_thread(self, call: Callable[[], object]) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            return False
+        return True
+
     async def close(self) -> None:
         self.alarm(math.inf)

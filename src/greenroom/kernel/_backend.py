@@ -48,6 +48,10 @@ class Backend(Protocol):
 
     on_alarm: Callable[[], None]
 
+    def call_from_thread(self, call: Callable[[], object]) -> bool:
+        """Have the loop make a call soon, from any thread; False if the loop is closed."""
+        ...
+
     async def close(self) -> None:
         """Release what the backend itself holds."""
         ...

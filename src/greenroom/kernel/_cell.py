@@ -1,17 +1,14 @@
 """The running of one actor incarnation: its task, its loop, its end.
 
 A cell is *starting* until its actor's ``started`` returns, *running* while it takes messages, *stopping* while jobs are
-cancelled and ``stopped`` runs, and *dead* once it is buried. Burying is the one place where an end is told to others:
-supervisor, links, monitors, callers. It is synchronous, so nobody ever sees half a death.
-
-Python has no ``kill``: a task can ignore its cancellation. `Cell.kill` therefore strikes up to three times, with grace
-between: first the handler is cancelled, then ``stopped``, then the incarnation is *fenced*: declared dead, its
-name given back, whatever it still says dropped, its task reported as a zombie. Nobody waits for it any longer.
+cancelled and ``stopped`` runs, and *dead* once it is buried. How it is ended against its will is in `_strikes`, how its
+end is told in `_burial`.
 """
 
 from __future__ import annotations
 
 import contextvars
+import math
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -19,14 +16,16 @@ import anyio
 from anyio import lowlevel
 
 from greenroom.kernel._ask import Ask, Reply
+from greenroom.kernel._burial import bury
 from greenroom.kernel._childspec import ChildSpec, Grace
 from greenroom.kernel._crash import crashed, is_cancellation
-from greenroom.kernel._errors import NotDelivered, ReplyLost, StartFailed
-from greenroom.kernel._exit import Exit, ForeignCancel, Killed, Normal, Shutdown, TimedOut
+from greenroom.kernel._errors import NotDelivered
+from greenroom.kernel._exit import Exit, ForeignCancel, Normal, TimedOut
 from greenroom.kernel._job import Job
 from greenroom.kernel._mailbox import Mailbox
 from greenroom.kernel._ref import Ref
-from greenroom.kernel._signals import ChildExited, Down, JobFailed, Linked, Stop, Suspend
+from greenroom.kernel._signals import Down, JobFailed, Linked, Replace, Stop, Suspend
+from greenroom.kernel._strikes import Strikes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from greenroom.kernel._actor import Actor
     from greenroom.kernel._system import System
     from greenroom.kernel._timers import Timer
+    from greenroom.kernel._trace import Trace
 
 State = Literal["starting", "running", "stopping", "dead", "zombie"]
 
@@ -53,7 +53,8 @@ class Cell:
         self.actor = actor
         self.parent = parent
         self.path: str = "/" if parent is None else f"{parent.path.rstrip('/')}/{spec.id}"
-        self.table = type(actor).__handlers__
+        self.table = type(actor).__tables__[actor.__state__]
+        self.known = type(actor).__handles__
         self.mailbox = Mailbox(spec.mailbox, spec.overflow)
         self.parker = backend.parker()
         self.scope = anyio.CancelScope()
@@ -69,6 +70,8 @@ class Cell:
         self.handled = 0
         self.born = backend.now()
         self.restarts = 0
+        self.last_exit: Exit | None = None
+        """How the incarnation before this one ended."""
         self.task: object = None
         self.waiting_on: Cell | None = None
         self.ready: Ask | None = None
@@ -79,22 +82,22 @@ class Cell:
         self.monitors: list[Cell] = []
         self.watchers: list[Ask] = []
         self.timers: dict[object, Timer] = {}
-        self._strikes = 0
-        self._brutal = False
-        self._strike_timer: Timer | None = None
+        self.stash: list[Any] = []
+        self.tracer: Trace | None = None
+        self.strikes = Strikes(self)
 
     # What others do to it. All of this is synchronous.
 
     def accept(self, message: object) -> None:
         """Take a cast or an `Ask` into the user lane."""
         if self.closed:
-            self._refuse(message, "dead")
+            self.refuse(message, "dead")
             return
         left_over = self.mailbox.offer(message)
         if left_over is None:
             self.parker.unpark()
         else:
-            self._refuse(left_over, "mailbox full")
+            self.refuse(left_over, "mailbox full")
             self.parker.unpark()
 
     def signal(self, message: object) -> None:
@@ -111,22 +114,12 @@ class Cell:
             self.kill(brutal=True)
             return
         self.signal(Stop(exit))
-        self._strike_after(grace)
+        self.strikes.after(grace)
 
     def kill(self, *, brutal: bool = False) -> None:
-        """Strike: cancel what it is doing; the third strike, the second if brutal, fences it."""
-        if self.closed:
-            return
-        self._strikes += 1
-        self._brutal = self._brutal or brutal
-        if self._strikes > (1 if self._brutal else 2):
-            self._fence()
-            return
-        self.verdict = self.verdict if isinstance(self.verdict, TimedOut) else Killed()
-        self.scope.cancel()
-        for job in self.jobs:
-            job.cancel()
-        self._strike_after(self.system.fence_after)
+        """Cancel what it is doing, see `Strikes`; brutally: without its ``stopped``."""
+        self.strikes.brutal = self.strikes.brutal or brutal
+        self.strikes.strike()
 
     def time_out(self, what: str) -> None:
         """Its time is up: it ends `TimedOut`, by force."""
@@ -172,7 +165,7 @@ class Cell:
         await self._live()
         if self.state != "zombie":
             await self._wind_down()
-            self._bury()
+            bury(self)
 
     async def _live(self) -> None:
         try:
@@ -194,14 +187,21 @@ class Cell:
     async def _serve(self) -> None:
         system, user = self.mailbox.system, self.mailbox.user
         while True:
-            self.mailbox.high = max(self.mailbox.high, len(user))
+            if len(user) > self.mailbox.high and self.mailbox.rose(len(user)):
+                self.system.emit("high_water", self.path, f"{len(user)} messages wait")
+            if self.mailbox.waiters:
+                self.let_in()
+            # Looked up once a batch: an actor that is not traced pays nothing for it.
+            handle: Callable[[Any], Coroutine[Any, Any, object] | None] = (
+                self._handle if self.tracer is None else self._traced
+            )
             for _ in range(_BATCH):
                 if self.verdict is not None:
                     return
                 if system:
                     await self._heed(system.popleft())
                 elif user and not self.suspended:
-                    unfinished = self._handle(user.popleft())
+                    unfinished = handle(user.popleft())
                     if unfinished is not None:
                         await unfinished
                     self.in_hand = None
@@ -217,14 +217,22 @@ class Cell:
         self.in_hand = entry
         if type(entry) is Ask:
             return self._answer(entry)
-        result: object = self.table[type(entry)](self.actor, entry)
+        handler = self.table.get(entry.__class__)
+        if handler is None:
+            self.dead_letter(entry, self._no_handler())
+            return None
+        result: object = handler(self.actor, entry)
         return cast("Coroutine[Any, Any, object]", result) if type(result) is CoroutineType else None
 
     def _answer(self, ask: Ask) -> Coroutine[Any, Any, object] | None:
         if ask.done:
             self.dead_letter(ask.message, "caller gone")
             return None
-        result: object = self.table[type(ask.message)](self.actor, ask.message)
+        handler = self.table.get(ask.message.__class__)
+        if handler is None:
+            self.refuse(ask, self._no_handler())
+            return None
+        result: object = handler(self.actor, ask.message)
         if type(result) is CoroutineType:
             return self._answer_later(ask, cast("Coroutine[Any, Any, object]", result))
         self._reply(ask, result)
@@ -234,8 +242,17 @@ class Cell:
         self._reply(ask, await result)
 
     def _reply(self, ask: Ask, result: object) -> None:
+        if ask in self.stash:
+            return  # put aside by its handler, to be handled again later
         if type(result) is not Reply and not ask.settle(result):
             self.dead_letter(ask.message, "late reply")
+
+    def _no_handler(self) -> str:
+        return f"not handled in state {self.actor.__state__!r}"
+
+    def _traced(self, entry: Any) -> Coroutine[Any, Any, object] | None:  # noqa: ANN401
+        tracer = self.tracer
+        return self._handle(entry) if tracer is None else tracer.around(entry, self._handle)
 
     async def _heed(self, signal: Any) -> None:  # noqa: ANN401
         match signal:
@@ -243,6 +260,8 @@ class Cell:
                 self.verdict = exit
             case Suspend(on=on):
                 self.suspended = on
+            case Replace(change=change):
+                change(self.actor)
             case JobFailed(job=job, error=error):
                 self.in_hand = job
                 self._raised(error)
@@ -272,20 +291,18 @@ class Cell:
             # The first cause stands; what goes wrong during clean-up never replaces it.
             self.system.emit("cleanup_failed", self.path, repr(error))
 
-    # Its end.
-
     async def _wind_down(self) -> None:
         self.state = "stopping"
         stopped = type(self.actor).stopped is not self.system.plain.stopped
         if not self.jobs and not stopped:
             return
-        if self._strike_timer is None:
-            self._strike_after(self.grace)
+        if not self.strikes.pending:
+            self.strikes.after(self.grace)
         self.scope = anyio.CancelScope(shield=True)
         try:
             with self.scope:
                 await self._jobs_over()
-                if stopped and not self._brutal:
+                if stopped and not self.strikes.brutal:
                     await self.actor.stopped(self.verdict or Normal())
         except BaseException as error:  # noqa: BLE001 - a failing clean-up is told, and must not stop the burial
             failed = crashed(error, "stopped")
@@ -299,72 +316,14 @@ class Cell:
         while self.jobs:
             await self.parker.park()
 
-    def _strike_after(self, grace: Grace) -> None:
-        if self._strike_timer is not None:
-            self._strike_timer.cancel()
-        self._strike_timer = self.system.timers.after(0.0 if grace == "brutal" else grace, self.kill)
-
-    def _fence(self) -> None:
-        self.verdict = Killed()
-        self.system.zombies.add(self)
-        self.system.emit("zombie", self.path, "ignored its cancellation and was abandoned")
-        self._bury()
-        self.state = "zombie"
-        self.system.task_over(1 + len(self.jobs))
-
     def _task_over(self) -> None:
         if self.state == "zombie":
             self.system.zombies.discard(self)
             return
         if not self.closed:  # cancelled from outside before its first step
             self.verdict = self.verdict or crashed(ForeignCancel("cancelled before it began"), "start")
-            self._bury()
+            bury(self)
         self.system.task_over()
-
-    def _bury(self) -> None:
-        if self.closed:
-            return
-        self.closed = True
-        exit = self.verdict = self.verdict or Normal()
-        started = self.ready is None or (self.ready.done and self.ready.error is None)
-        self.state = "dead"
-        self._cancel_timers()
-        self._end_asks(exit)
-        for kid in reversed(list(self.kids.values())):
-            kid.ask_stop(Shutdown("supervisor died"), kid.grace)
-        self.system.leave(self)
-        if self.ready is not None and not self.ready.done:
-            self.ignored = not exit.abnormal
-            self.ready.settle(None, None if self.ignored else StartFailed(self.spec.id, exit))
-        self._tell(exit, started=started)
-
-    def _cancel_timers(self) -> None:
-        if self._strike_timer is not None:
-            self._strike_timer.cancel()
-        for timer in self.timers.values():
-            timer.cancel()
-
-    def _end_asks(self, exit: Exit) -> None:
-        lost = ReplyLost(f"{self.path} ended with the message in hand: {exit}")
-        if type(self.in_hand) is Ask:
-            self.in_hand.settle(None, lost)
-        for reply in list(self.owed):
-            reply.lose(lost)
-        for entry in self.mailbox.user:
-            self._refuse(entry, "dead")
-        self.mailbox.user.clear()
-
-    def _tell(self, exit: Exit, *, started: bool) -> None:
-        for watcher in self.watchers:
-            watcher.settle(exit)
-        for cell in self.monitors:
-            cell.accept(Down(self.ref, exit))
-        for cell in self.links:
-            cell.links.discard(self)
-            cell.signal(Linked(self, exit))
-        if self.parent is not None and started:
-            self.parent.signal(ChildExited(self.spec.id, self, exit))
-        self.system.report(self, exit)
 
     # Smaller things.
 
@@ -387,7 +346,20 @@ class Cell:
         if self.state != "zombie":
             self.system.task_over()
 
-    def _refuse(self, entry: object, why: str) -> None:
+    def let_in(self) -> None:
+        """Wake as many blocked senders as there is room for; all of them, if the actor is dead."""
+        waiters = self.mailbox.waiters
+        room = math.inf if self.closed else self.mailbox.limit - len(self.mailbox.user)
+        while waiters and room > 0:
+            room -= waiters.popleft().settle(None)
+
+    def unstash(self) -> None:
+        """Put what was stashed back to the front of the user lane, in its order."""
+        self.mailbox.user.extendleft(reversed(self.stash))
+        self.stash.clear()
+
+    def refuse(self, entry: object, why: str) -> None:
+        """Nobody will handle this."""
         message = entry
         if isinstance(entry, Ask):
             message = entry.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from msgspec import Struct
 
@@ -54,7 +54,7 @@ class ChildSpec(Struct, frozen=True):
             ("lifetime", _positive(self.lifetime), "seconds"),
             ("significant", not (self.significant and self.restart == "permanent"), "False for a permanent child"),
             ("mailbox", _positive(self.mailbox), "a positive number"),
-            ("overflow", self.overflow in ("fail", "drop_new", "drop_old"), "fail, drop_new or drop_old"),
+            ("overflow", self.overflow in get_args(Overflow), f"one of {', '.join(get_args(Overflow))}"),
         )
         for name, good, wanted in checks:
             if not good:

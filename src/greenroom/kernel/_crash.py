@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import anyio
 
-from greenroom.kernel._ask import Ask
+from greenroom.kernel._ask import kind_of
 from greenroom.kernel._exit import Crashed
 
 _TRACEBACK_LIMIT = 8 * 1024
@@ -47,6 +47,4 @@ def crashed(error: BaseException, in_hand: object) -> Crashed:
 def _label(in_hand: Any) -> str:  # noqa: ANN401
     if isinstance(in_hand, str):
         return in_hand
-    if isinstance(in_hand, Ask):
-        return type(in_hand.message).__name__
-    return str(getattr(in_hand, "name", type(in_hand).__name__))
+    return str(getattr(in_hand, "name", kind_of(in_hand)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom.kernel._exit import Exit
+from greenroom.kernel._exit import Crashed, Exit
 
 
 class CallError(Exception):
@@ -33,9 +33,13 @@ class StartFailed(Exception):
     """A child could not be started; ``exit`` says why."""
 
     def __init__(self, child: str, exit: Exit) -> None:
-        super().__init__(f"{child} did not start: {exit}")
-        self.child = child
-        self.exit = exit
+        self.child: str = child
+        self.exit: Exit = exit
+        # A supervisor that could not start because of its child says so in one breath.
+        if isinstance(exit, Crashed) and isinstance(exit.exception, StartFailed):
+            self.child = f"{child}/{exit.exception.child}"
+            self.exit = exit.exception.exit
+        super().__init__(f"{self.child} did not start: {self.exit}")
 
 
 class SystemFailed(Exception):

@@ -23,6 +23,8 @@ EventKind = Literal[
     "cleanup_failed",
     "zombie",
     "high_water",
+    "frozen",
+    "loop_held",
 ]
 
 

@@ -10,6 +10,7 @@ overflow     a message that finds the user lane full
 fail         is refused: `MailboxFull` at the sender
 drop_new     goes to the dead letters
 drop_old     is taken; the oldest one goes to the dead letters
+block        waits at the sender, who uses `Ref.send` or `Ref.call`; a cast is refused
 ===========  =====================================================
 """
 
@@ -17,15 +18,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-Overflow = Literal["fail", "drop_new", "drop_old"]
+if TYPE_CHECKING:
+    from greenroom.kernel._ask import Ask
+
+Overflow = Literal["fail", "block", "drop_new", "drop_old"]
+
+_FIRST_MARK = 1000
 
 
 class Mailbox:
     """What waits for one incarnation of an actor."""
 
-    __slots__ = ("high", "limit", "overflow", "system", "user")
+    __slots__ = ("high", "limit", "mark", "overflow", "system", "user", "waiters")
 
     def __init__(self, limit: float = math.inf, overflow: Overflow = "fail") -> None:
         self.system: deque[Any] = deque()
@@ -34,6 +40,23 @@ class Mailbox:
         self.overflow = overflow
         self.high = 0
         """The most that ever waited."""
+        self.mark = _FIRST_MARK
+        self.waiters: deque[Ask] = deque()
+        """Senders that wait for room, in the order in which they came."""
+
+    def rose(self, waiting: int) -> bool:
+        """Note how many wait, more than ever; whether that is worth telling: 1000, 2000, 4000 and so on."""
+        self.high = waiting
+        if waiting < self.mark:
+            return False
+        while self.mark <= waiting:
+            self.mark *= 2
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whether the user lane is at its bound."""
+        return len(self.user) >= self.limit
 
     def offer(self, message: object) -> object | None:
         """Take a message; returns what was pushed out by it, itself if it was not taken."""

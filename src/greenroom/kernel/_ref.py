@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from greenroom.kernel._ask import Ask
 from greenroom.kernel._errors import CallCycle, CallTimeout, MailboxFull, NotDelivered
 from greenroom.kernel._message import Call, R
+from greenroom.kernel._trace import note_sent
 
 if TYPE_CHECKING:
     from greenroom.kernel._cell import Cell
@@ -46,13 +47,25 @@ class Ref:
         cell = self.resolve()
         if cell is None:
             return
-        if type(message) not in cell.table:
+        if type(message) not in cell.known:
             raise TypeError(_unhandled(cell, message))
         box = cell.mailbox
-        if len(box.user) >= box.limit and box.overflow == "fail" and not cell.closed:
+        if box.full and box.overflow in ("fail", "block") and not cell.closed:
             text = f"{cell.path}: mailbox is full ({box.limit})"
             raise MailboxFull(text)
+        if cell.system.tracing:
+            note_sent(cell, message)
         cell.accept(message)
+
+    async def send(self, message: object, timeout: float = 5.0) -> None:
+        """As `cast`, but waits for room in a bounded mailbox that blocks, at most ``timeout`` seconds.
+
+        Senders are let in in the order in which they came. Raises `CallTimeout` when there was no room in time.
+        """
+        cell = self.resolve()
+        if cell is not None and cell.mailbox.overflow == "block":
+            await _room(cell, timeout)
+        self.cast(message)
 
     async def call(self, message: Call[R], timeout: float = 5.0) -> R:
         """Send and wait for the reply, at most ``timeout`` seconds.
@@ -64,8 +77,10 @@ class Ref:
         if cell is None:
             text = f"{self.path}: no such actor"
             raise NotDelivered(text)
-        if type(message) not in cell.table:
+        if type(message) not in cell.known:
             raise TypeError(_unhandled(cell, message))
+        if cell.system.tracing:
+            note_sent(cell, message)
         caller = cell.system.caller()
         if caller is None:
             reply: R = await _ask(cell, message, timeout)
@@ -124,6 +139,10 @@ class NamedRef(Ref):
 async def _ask(cell: Cell, message: Any, timeout: float) -> Any:  # noqa: ANN401
     system = cell.system
     ask = Ask(message, system.backend.parker())
+    if cell.mailbox.full and cell.mailbox.overflow == "block":
+        started = system.backend.now()
+        await _room(cell, timeout)
+        timeout -= system.backend.now() - started
     cell.accept(ask)
     timer = system.timers.after(timeout, lambda: _expire(ask, cell, timeout))
     try:
@@ -136,6 +155,31 @@ async def _ask(cell: Cell, message: Any, timeout: float) -> Any:  # noqa: ANN401
     if ask.error is not None:
         raise ask.error
     return ask.value
+
+
+async def _room(cell: Cell, timeout: float) -> None:
+    box = cell.mailbox
+    if not (box.full or box.waiters) or cell.closed:
+        return
+    ticket = Ask(None, cell.system.backend.parker())
+    timer = cell.system.timers.after(timeout, lambda: _turn_away(ticket, cell, timeout))
+    box.waiters.append(ticket)
+    try:
+        await ticket.wait()
+        while box.full and not cell.closed:  # somebody was quicker: first in the line again
+            ticket.done = False
+            box.waiters.appendleft(ticket)
+            await ticket.wait()
+    finally:
+        timer.cancel()
+        if ticket in box.waiters:
+            box.waiters.remove(ticket)
+    if ticket.error is not None:
+        raise ticket.error
+
+
+def _turn_away(ticket: Ask, cell: Cell, timeout: float) -> None:
+    ticket.settle(None, CallTimeout(f"{cell.path} had no room within {timeout:g} s"))
 
 
 def _expire(ask: Ask, cell: Cell, timeout: float) -> None:
@@ -155,5 +199,5 @@ def _refuse_cycle(caller: Cell, callee: Cell) -> None:
 
 
 def _unhandled(cell: Cell, message: object) -> str:
-    known = ", ".join(sorted(kind.__name__ for kind in cell.table))
+    known = ", ".join(sorted(kind.__name__ for kind in cell.known))
     return f"{type(cell.actor).__name__} ({cell.path}) does not handle {type(message).__name__}; it handles {known}"

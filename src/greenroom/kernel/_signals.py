@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -22,6 +23,12 @@ class Suspend(Struct, frozen=True):
     """Stop or go on looking at the user lane."""
 
     on: bool
+
+
+class Replace(Struct, frozen=True):
+    """Change the actor's state from outside, between two messages: for tests and repairs."""
+
+    change: Callable[[Any], object]
 
 
 class JobFailed(Struct, frozen=True):

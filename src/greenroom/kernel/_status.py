@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from greenroom.kernel._ask import Ask
+from greenroom.kernel._ask import kind_of
+from greenroom.kernel._exit import Crashed, Exit
 
 if TYPE_CHECKING:
     from greenroom.kernel._cell import Cell
@@ -39,6 +40,8 @@ class ActorStatus(Struct, frozen=True):
     waiting_on: str = ""
     """Path of the actor it is waiting for in a call."""
     jobs: tuple[str, ...] = ()
+    state_name: str = ""
+    """Of an actor that changes its handlers, the state it is in."""
 
 
 class ActorDetail(Struct, frozen=True):
@@ -53,6 +56,8 @@ class ActorDetail(Struct, frozen=True):
     """Types of the first messages in the user lane."""
     stack: tuple[str, ...]
     """Where its handler stands, outermost frame first."""
+    last_crash: str = ""
+    """How the incarnation before this one ended, with the traceback and the message in hand if it crashed."""
 
 
 _SHOWN = 20
@@ -70,9 +75,10 @@ def status(cell: Cell) -> ActorStatus:
         handled=cell.handled,
         restarts=cell.restarts,
         age=cell.system.backend.now() - cell.born,
-        in_hand="" if cell.in_hand is None else _kind(cell.in_hand),
+        in_hand="" if cell.in_hand is None else kind_of(cell.in_hand),
         waiting_on="" if cell.waiting_on is None else cell.waiting_on.path,
         jobs=tuple(job.name for job in cell.jobs),
+        state_name=cell.actor.__state__,
     )
 
 
@@ -87,8 +93,9 @@ def detail(cell: Cell) -> ActorDetail:
         observed=observed,
         links=tuple(link.path for link in cell.links),
         children=tuple(kid.path for kid in cell.kids.values()),
-        waiting=tuple(_kind(entry) for entry in list(cell.mailbox.user)[:_SHOWN]),
-        stack=tuple(_stack(cell.task)),
+        waiting=tuple(kind_of(entry) for entry in list(cell.mailbox.user)[:_SHOWN]),
+        stack=tuple(stack(cell.task)),
+        last_crash=_last_crash(cell.last_exit),
     )
 
 
@@ -103,11 +110,13 @@ def walk(cell: Cell) -> list[ActorStatus]:
     return rows
 
 
-def _kind(entry: object) -> str:
-    return type(entry.message if isinstance(entry, Ask) else entry).__name__
+def _last_crash(exit: Exit | None) -> str:
+    if isinstance(exit, Crashed):
+        return f"{exit}\n{exit.traceback}"
+    return "" if exit is None else str(exit)
 
 
-def _stack(task: Any) -> list[str]:  # noqa: ANN401
+def stack(task: Any) -> list[str]:  # noqa: ANN401
     """Frames of a suspended coroutine; works for asyncio and trio tasks alike."""
     frames: list[traceback.FrameSummary] = []
     coroutine: Any = task.get_coro() if hasattr(task, "get_coro") else getattr(task, "coro", None)

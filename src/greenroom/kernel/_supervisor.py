@@ -43,6 +43,7 @@ class Child(Struct, eq=False):
     cell: Any = None
     restarting: bool = False
     restarts: int = 0
+    last_exit: Exit | None = None
 
 
 class Children(Struct, frozen=True):
@@ -226,6 +227,7 @@ class Supervisor(Actor):
             return
         child.restarting = True
         child.restarts += 1
+        child.last_exit = exit
         self.system.emit("restarting", f"{self.ref.path.rstrip('/')}/{id}", str(exit))
         await self._clear(affected(self.strategy, list(self.children), id), failed=id)
         if self.backoff is None:
@@ -256,9 +258,11 @@ class Supervisor(Actor):
                 return
 
     async def _start(self, child: Child) -> Cell:
-        cell = await self.system.start_cell(child.spec, self._cell, restarts=child.restarts)
+        cell = await self.system.start_cell(child.spec, self._cell, child.restarts, child.last_exit)
         child.restarting = False
         child.cell = None if cell.ignored else cell
+        if cell.ignored and self._forgets(child):
+            self.children.pop(child.spec.id, None)
         return cell
 
     async def _start_again(self, id: str) -> Ref:

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import weakref
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
@@ -24,12 +24,15 @@ from greenroom.kernel._errors import StartFailed, SystemFailed
 from greenroom.kernel._events import Event, EventKind, Subscription
 from greenroom.kernel._exit import Crashed, Exit, Shutdown
 from greenroom.kernel._ref import NamedRef, Ref
-from greenroom.kernel._signals import Suspend
+from greenroom.kernel._signals import Replace, Suspend
 from greenroom.kernel._status import ActorDetail, ActorStatus, detail, walk
 from greenroom.kernel._supervisor import Supervisor
 from greenroom.kernel._timers import Timers
+from greenroom.kernel._trace import Trace
+from greenroom.kernel._watch import HandlerWatch, LoopWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _live: weakref.WeakSet[System] = weakref.WeakSet()
@@ -54,6 +57,9 @@ class System:
         intensity: restarts of top-level children allowed within ``period`` seconds.
         period: seconds.
         seed: of the randomness in backoffs.
+        handler_budget: seconds a handler may take before its actor is reported as `frozen`, see `Event`.
+        loop_budget: seconds the event loop may be held before the actor that holds it is reported, ``loop_held``. A
+            thread of the system's own watches; infinity, the default, starts none.
 
     Raises on leaving:
         SystemFailed: the root supervisor gave up; the block was cancelled because of it.
@@ -71,11 +77,15 @@ class System:
         intensity: int = 3,
         period: float = 5.0,
         seed: int | None = None,
+        handler_budget: float = math.inf,
+        loop_budget: float = math.inf,
     ) -> None:
         self.name = name
         self.fence_after = fence_after
         self.random = random.Random(seed)  # noqa: S311 - jitter, no secrets
         self.cells: dict[str, Cell] = {}
+        self.groups: dict[str, list[Cell]] = {}
+        self.tracing = 0
         self.zombies: set[Cell] = set()
         self.dead_letters = 0
         self._shutdown = shutdown
@@ -91,6 +101,8 @@ class System:
         self._subscriptions: list[Subscription] = []
         self._failure: BaseException | None = None
         self._leaving = False
+        self._budgets = handler_budget, loop_budget
+        self._watches: list[HandlerWatch | LoopWatch] = []
 
     async def __aenter__(self) -> Self:
         self.backend = current_backend()
@@ -100,6 +112,11 @@ class System:
         _live.add(self)
         self._root = self._enter(self._root_spec, None)
         await self._root.start()
+        handler, loop = self._budgets
+        if handler != math.inf:
+            self._watches.append(HandlerWatch(self, handler))
+        if loop != math.inf:
+            self._watches.append(LoopWatch(self, loop))
         return self
 
     async def __aexit__(
@@ -127,6 +144,8 @@ class System:
             self._idle = Ask(None, self.backend.parker())
             await self._idle.wait()
         hard.cancel()
+        for watch in self._watches:
+            watch.close()
         for subscription in list(self._subscriptions):
             subscription.close()
         await self.backend.close()
@@ -171,6 +190,24 @@ class System:
         if cell is not None:
             cell.signal(Suspend(on))
 
+    def change(self, ref: Ref, change: Callable[[Any], object]) -> None:
+        """Call ``change(actor)`` between two of its messages: to replace state in tests, and to repair by hand."""
+        cell = ref.resolve()
+        if cell is not None:
+            cell.signal(Replace(change))
+
+    def trace(self, ref: Ref, limit: int = 100) -> Trace:
+        """See an actor's messages come, go and be handled. Stops by itself after ``limit`` records."""
+        cell = ref.resolve()
+        if cell is None:
+            text = f"{ref.path}: no such actor"
+            raise LookupError(text)
+        return Trace(cell, limit)
+
+    def members(self, group: str) -> list[Ref]:
+        """Members of a group, in the order in which they joined."""
+        return [cell.ref for cell in self.groups.get(group, ())]
+
     def tree(self, path: str = "/") -> list[ActorStatus]:
         """Rows of an actor and all below it, parents first; empty if there is none. Nobody is stopped or asked."""
         cell = self.cells.get(path)
@@ -194,13 +231,14 @@ class System:
 
     # What cells and supervisors ask of it.
 
-    async def start_cell(self, spec: ChildSpec, parent: Cell, restarts: int) -> Cell:
+    async def start_cell(self, spec: ChildSpec, parent: Cell, restarts: int, last_exit: Exit | None = None) -> Cell:
         """Make and start one incarnation. Raises `StartFailed`."""
         try:
             cell = self._enter(spec, parent)
         except Exception as error:
             raise StartFailed(spec.id, crashed(error, "start")) from error
         cell.restarts = restarts
+        cell.last_exit = last_exit
         await cell.start()
         if spec.lifetime != math.inf and not cell.closed:
             cell.timers["lifetime"] = self.timers.after(spec.lifetime, lambda: cell.time_out("lifetime"))
@@ -221,8 +259,21 @@ class System:
         """A cell is dead: its name is free."""
         if self.cells.get(cell.path) is cell:
             del self.cells[cell.path]
+        for group in [group for group, cells in self.groups.items() if cell in cells]:
+            while self.quit_group(group, cell):
+                pass
         if cell.parent is not None and cell.parent.kids.get(cell.spec.id) is cell:
             del cell.parent.kids[cell.spec.id]
+
+    def quit_group(self, group: str, cell: Cell) -> bool:
+        """End one membership; False if there was none."""
+        cells = self.groups.get(group, [])
+        if cell not in cells:
+            return False
+        cells.remove(cell)
+        if not cells:
+            del self.groups[group]
+        return True
 
     def task_began(self) -> None:
         """One more task to wait for."""

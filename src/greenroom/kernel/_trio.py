@@ -42,6 +42,7 @@ class TrioBackend:
     def __init__(self) -> None:
         self.on_alarm: Callable[[], None] = lambda: None
         self.now = trio.current_time
+        self._token = trio.lowlevel.current_trio_token()
         self._clock = trio.CancelScope()
         self._asleep = TrioParker()
         self._due = math.inf
@@ -75,6 +76,13 @@ class TrioBackend:
             if self._clock.cancelled_caught and not self._closed:
                 self._due = math.inf
                 self.on_alarm()
+
+    def call_from_thread(self, call: Callable[[], object]) -> bool:
+        try:
+            self._token.run_sync_soon(call)
+        except trio.RunFinishedError:
+            return False
+        return True
 
     async def close(self) -> None:
         self._closed = True

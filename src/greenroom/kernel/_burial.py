@@ -1,0 +1,67 @@
+"""The end of a cell, told to everybody it concerns.
+
+This is the one place where that happens, and it is synchronous: nobody ever sees half a death.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenroom.kernel._ask import Ask
+from greenroom.kernel._errors import ReplyLost, StartFailed
+from greenroom.kernel._exit import Exit, Normal, Shutdown
+from greenroom.kernel._signals import ChildExited, Down, Linked
+
+if TYPE_CHECKING:
+    from greenroom.kernel._cell import Cell
+
+
+def bury(cell: Cell) -> None:
+    """Declare a cell dead, with its verdict as the exit. Idempotent."""
+    if cell.closed:
+        return
+    cell.closed = True
+    cell.state = "dead"
+    exit = cell.verdict = cell.verdict or Normal()
+    ready = cell.ready
+    was_ready = ready is None or (ready.done and ready.error is None)
+    cell.strikes.put_off()
+    for timer in cell.timers.values():
+        timer.cancel()
+    if cell.tracer is not None:
+        cell.tracer.close()
+    _end_asks(cell, exit)
+    # No actor outlives its supervisor. One that ended in order has stopped them long before.
+    for kid in reversed(list(cell.kids.values())):
+        kid.ask_stop(Shutdown("supervisor died"), kid.grace)
+    cell.system.leave(cell)
+    if ready is not None and not ready.done:
+        cell.ignored = not exit.abnormal
+        ready.settle(None, None if cell.ignored else StartFailed(cell.spec.id, exit))
+    _tell(cell, exit, parent=was_ready)
+
+
+def _end_asks(cell: Cell, exit: Exit) -> None:
+    lost = ReplyLost(f"{cell.path} ended with the message in hand: {exit}")
+    if isinstance(cell.in_hand, Ask):
+        cell.in_hand.settle(None, lost)
+    for reply in list(cell.owed):
+        reply.lose(lost)
+    cell.unstash()
+    for entry in cell.mailbox.user:
+        cell.refuse(entry, "dead")
+    cell.mailbox.user.clear()
+    cell.let_in()
+
+
+def _tell(cell: Cell, exit: Exit, *, parent: bool) -> None:
+    for watcher in cell.watchers:
+        watcher.settle(exit)
+    for monitor in cell.monitors:
+        monitor.accept(Down(cell.ref, exit))
+    for linked in cell.links:
+        linked.links.discard(cell)
+        linked.signal(Linked(cell, exit))
+    if cell.parent is not None and parent:
+        cell.parent.signal(ChildExited(cell.spec.id, cell, exit))
+    cell.system.report(cell, exit)

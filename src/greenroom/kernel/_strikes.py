@@ -1,0 +1,70 @@
+"""Ending an actor that does not end by itself.
+
+Python has no ``kill``: a task can ignore its cancellation. So an actor is struck up to three times, with grace between:
+first its handler is cancelled, then its ``stopped``, then the incarnation is *fenced*: declared dead, its name given
+back, its task reported as a zombie. Nobody waits for it any longer. A brutal end skips ``stopped`` and its strike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenroom.kernel._burial import bury
+from greenroom.kernel._exit import Killed, TimedOut
+
+if TYPE_CHECKING:
+    from greenroom.kernel._cell import Cell
+    from greenroom.kernel._childspec import Grace
+    from greenroom.kernel._timers import Timer
+
+
+class Strikes:
+    """The patience left with one cell."""
+
+    __slots__ = ("_cell", "_count", "_timer", "brutal")
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._count = 0
+        self._timer: Timer | None = None
+        self.brutal = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether a strike is due some time."""
+        return self._timer is not None
+
+    def after(self, grace: Grace) -> None:
+        """Strike when ``grace`` is over."""
+        self.put_off()
+        self._timer = self._cell.system.timers.after(0.0 if grace == "brutal" else grace, self.strike)
+
+    def put_off(self) -> None:
+        """No strike is due any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def strike(self) -> None:
+        """Cancel what the cell is doing; fence it if it was cancelled in vain before."""
+        cell = self._cell
+        if cell.closed:
+            return
+        self._count += 1
+        if self._count > (1 if self.brutal else 2):
+            self._fence()
+            return
+        if not isinstance(cell.verdict, TimedOut):
+            cell.verdict = Killed()
+        cell.scope.cancel()
+        for job in cell.jobs:
+            job.cancel()
+        self.after(cell.system.fence_after)
+
+    def _fence(self) -> None:
+        cell = self._cell
+        cell.verdict = Killed()
+        cell.system.zombies.add(cell)
+        cell.system.emit("zombie", cell.path, "ignored its cancellation and was abandoned")
+        bury(cell)
+        cell.state = "zombie"
+        cell.system.task_over(1 + len(cell.jobs))
