@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from greenroom.kernel._ask import Ask, Reply
+from greenroom.kernel._call import Question
 from greenroom.kernel._exit import Exit, Normal
 from greenroom.kernel._message import Handler, handlers
 from greenroom.kernel._ref import NamedRef, Ref
@@ -43,6 +44,8 @@ class Actor:
         super().__init_subclass__(**options)
         cls.__tables__ = handlers(cls)
         cls.__handles__ = frozenset(message for table in cls.__tables__.values() for message in table)
+        for table in cls.__tables__.values():
+            table[Question] = Actor._answer
 
     # To override.
 
@@ -147,7 +150,7 @@ class Actor:
             text = f"{type(self).__name__} has no state {state!r}; it has {', '.join(sorted(self.__tables__))}"
             raise ValueError(text)
         self.__state__ = state
-        self._cell.table = self.__tables__[state]
+        self._cell.handle_by(self.__tables__[state], self._cell.tracer)
         self._cell.unstash()
 
     def stash(self) -> None:
@@ -189,6 +192,10 @@ class Actor:
     def bind(self, cell: Cell) -> None:
         """Called once by the system, before ``started``."""
         self._cell = cell
+
+    def _answer(self, question: Question) -> object:
+        """Calls are found in the table like any message; what they ask is looked up behind them."""
+        return self._cell.answer(question)
 
     def _check(self, message: object) -> None:
         if type(message) not in self.__handles__:

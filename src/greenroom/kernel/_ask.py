@@ -6,29 +6,27 @@ late replies are dropped and counted, never delivered (EEP 53 gives Erlang the s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from collections.abc import Callable
+from typing import Any, Generic
+
+from msgspec import Struct
 
 from greenroom.kernel._message import R
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from greenroom.kernel._backend import Parker
-
-
-class Ask:
+class Ask(Struct, eq=False):
     """The caller's side of one call."""
 
-    __slots__ = ("_parker", "abandoned", "done", "error", "message", "on_abandon", "value")
-
-    def __init__(self, message: Any, parker: Parker) -> None:  # noqa: ANN401
-        self.message = message
-        self._parker = parker
-        self.done = False
-        self.abandoned = False
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.on_abandon: Callable[[], None] | None = None
+    backend: Any
+    message: Any
+    waiter: Any = None
+    cell: Any = None
+    timeout: float = 0.0
+    done: bool = False
+    abandoned: bool = False
+    value: Any = None
+    error: BaseException | None = None
+    on_abandon: Callable[[], None] | None = None
 
     def settle(self, value: object, error: BaseException | None = None) -> bool:
         """Give the caller its answer. False if it came too late."""
@@ -37,20 +35,23 @@ class Ask:
         self.done = True
         self.value = value
         self.error = error
-        self._parker.unpark()
+        if self.waiter is not None:
+            self.backend.wake(self)
         return True
 
     def abandon(self) -> None:
         """The caller goes away: cancelled, or out of patience."""
+        if self.abandoned:
+            return
         self.done = self.abandoned = True
         told, self.on_abandon = self.on_abandon, None
         if told is not None:
             told()
 
     async def wait(self) -> None:
-        """Until settled. The reply may be there before the caller sleeps."""
-        while not self.done:
-            await self._parker.park()
+        """Until settled, which may be already."""
+        if not self.done:
+            await self.backend.park(self)
 
 
 class Reply(Generic[R]):

@@ -5,29 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-
-class AsyncioParker:
-    """A future made afresh for each sleep."""
-
-    __slots__ = ("_future", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._future: asyncio.Future[None] | None = None
-
-    async def park(self) -> None:
-        self._future = future = self._loop.create_future()
-        try:
-            await future
-        finally:
-            self._future = None
-
-    def unpark(self) -> None:
-        future = self._future
-        if future is not None and not future.done():
-            future.set_result(None)
+if TYPE_CHECKING:
+    from greenroom.kernel._backend import Sleeper
 
 
 class AsyncioBackend:
@@ -39,9 +20,19 @@ class AsyncioBackend:
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_alarm: Callable[[], None] = lambda: None
         self.now = self._loop.time
+        self._new_future = self._loop.create_future
 
-    def parker(self) -> AsyncioParker:
-        return AsyncioParker(self._loop)
+    def park(self, sleeper: Sleeper) -> asyncio.Future[None]:
+        # A future is awaitable by itself: no coroutine of ours stands between it and the sleeping task.
+        sleeper.waiter = future = self._new_future()
+        return future
+
+    def wake(self, sleeper: Sleeper) -> None:
+        future = sleeper.waiter
+        if future is not None:
+            sleeper.waiter = None
+            if not future.done():
+                future.set_result(None)
 
     def current_task(self) -> object:
         return asyncio.current_task()

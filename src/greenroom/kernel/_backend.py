@@ -1,4 +1,4 @@
-"""The four things the kernel needs from an event loop, so that asyncio and trio differ in one small file each.
+"""The few things the kernel needs from an event loop, so that asyncio and trio differ in one small file each.
 
 Tasks are flat: every actor and every background job is one task of the system, none is a child of another. A crash can
 then never cancel a sibling, and the tree is data. (Nested task groups would also cost ten times as much.)
@@ -7,27 +7,25 @@ then never cancel a sibling, and the tree is data. (Nested task groups would als
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 
-class Parker(Protocol):
-    """One sleeping place. A task parks; anybody in the same thread unparks it; unparking nobody does nothing."""
+class Sleeper(Protocol):
+    """Anything a task can sleep on: it has room for the one task that does."""
 
-    async def park(self) -> None:
-        """Sleep until unparked or cancelled. At most one task at a time."""
-        ...
-
-    def unpark(self) -> None:
-        """Wake the sleeper, if there is one."""
-        ...
+    waiter: Any
 
 
 class Backend(Protocol):
     """An event loop, as the kernel sees it. All methods belong to the loop's own thread."""
 
-    def parker(self) -> Parker:
-        """A new sleeping place."""
+    def park(self, sleeper: Sleeper) -> Awaitable[None]:
+        """Sleep until woken or cancelled. At most one task at a time sleeps on one sleeper."""
+        ...
+
+    def wake(self, sleeper: Sleeper) -> None:
+        """Wake the task that sleeps there; nothing, if nobody does."""
         ...
 
     def now(self) -> float:

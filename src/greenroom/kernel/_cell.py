@@ -17,6 +17,7 @@ from anyio import lowlevel
 
 from greenroom.kernel._ask import Ask, Reply
 from greenroom.kernel._burial import bury
+from greenroom.kernel._call import Question
 from greenroom.kernel._childspec import ChildSpec, Grace
 from greenroom.kernel._crash import crashed, is_cancellation
 from greenroom.kernel._errors import NotDelivered
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from greenroom.kernel._actor import Actor
+    from greenroom.kernel._message import Handler
     from greenroom.kernel._system import System
     from greenroom.kernel._timers import Timer
     from greenroom.kernel._trace import Trace
@@ -53,10 +55,13 @@ class Cell:
         self.actor = actor
         self.parent = parent
         self.path: str = "/" if parent is None else f"{parent.path.rstrip('/')}/{spec.id}"
-        self.table = type(actor).__tables__[actor.__state__]
+        self.handlers = self.table = type(actor).__tables__[actor.__state__]
         self.known = type(actor).__handles__
         self.mailbox = Mailbox(spec.mailbox, spec.overflow)
-        self.parker = backend.parker()
+        self.user = self.mailbox.user
+        self.waiter: Any = None
+        self.bounded = spec.mailbox != math.inf
+        self.blocks = spec.overflow == "block"
         self.scope = anyio.CancelScope()
         self.grace: Grace = spec.grace(actor)
         self.ref: Ref = Ref(self)
@@ -93,18 +98,20 @@ class Cell:
         if self.closed:
             self.refuse(message, "dead")
             return
-        left_over = self.mailbox.offer(message)
-        if left_over is None:
-            self.parker.unpark()
+        if self.bounded:
+            left_over = self.mailbox.offer(message)
+            if left_over is not None:
+                self.refuse(left_over, "mailbox full")
         else:
-            self.refuse(left_over, "mailbox full")
-            self.parker.unpark()
+            self.user.append(message)
+        if self.waiter is not None:
+            self.system.backend.wake(self)
 
     def signal(self, message: object) -> None:
         """Take a signal into the system lane."""
         if not self.closed:
             self.mailbox.system.append(message)
-            self.parker.unpark()
+            self.system.backend.wake(self)
 
     def ask_stop(self, exit: Exit, grace: Grace) -> None:
         """Begin its end: in order within ``grace`` seconds, or by force. Does not wait."""
@@ -130,7 +137,7 @@ class Cell:
         """Wait until it is dead."""
         if self.closed:
             return self.verdict or Normal()
-        watcher = Ask(None, self.system.backend.parker())
+        watcher = Ask(self.system.backend, None)
         self.watchers.append(watcher)
         await watcher.wait()
         exit: Exit = watcher.value
@@ -143,7 +150,7 @@ class Cell:
         backend = self.system.backend
         needs_ack = type(self.actor).started is not self.system.plain.started
         if needs_ack:
-            self.ready = Ask(None, backend.parker())
+            self.ready = Ask(backend, None)
         self.system.task_began()
         backend.spawn(self._main, self.path, self._task_over)
         if self.ready is None:
@@ -185,50 +192,52 @@ class Cell:
             self.state = "running"
 
     async def _serve(self) -> None:
-        system, user = self.mailbox.system, self.mailbox.user
+        system, user, actor, backend = self.mailbox.system, self.user, self.actor, self.system.backend
         while True:
             if len(user) > self.mailbox.high and self.mailbox.rose(len(user)):
                 self.system.emit("high_water", self.path, f"{len(user)} messages wait")
             if self.mailbox.waiters:
                 self.let_in()
-            # Looked up once a batch: an actor that is not traced pays nothing for it.
-            handle: Callable[[Any], Coroutine[Any, Any, object] | None] = (
-                self._handle if self.tracer is None else self._traced
-            )
             for _ in range(_BATCH):
                 if self.verdict is not None:
                     return
                 if system:
                     await self._heed(system.popleft())
                 elif user and not self.suspended:
-                    unfinished = handle(user.popleft())
-                    if unfinished is not None:
-                        await unfinished
-                    self.in_hand = None
+                    self.in_hand = entry = user.popleft()
+                    handler = self.table.get(entry.__class__)
+                    # The usual case, a cast, is spelt out: a call per message would cost as much as all the rest.
+                    result = self._handle(entry) if handler is None else handler(actor, entry)
+                    if result is not None and type(result) is CoroutineType:
+                        await result
                     self.handled += 1
                 else:
-                    await self.parker.park()
+                    self.in_hand = None
+                    await backend.park(self)
                     break
             else:
+                self.in_hand = None
                 await lowlevel.checkpoint()
 
     def _handle(self, entry: Any) -> Coroutine[Any, Any, object] | None:  # noqa: ANN401
-        """Run a handler. What is left to await is returned, so that a plain method costs no coroutine."""
+        """Run a handler, traced if it is to be; what is left to await is returned."""
+        return self._dispatch(entry) if self.tracer is None else self.tracer.around(entry, self._dispatch)
+
+    def _dispatch(self, entry: Any) -> Coroutine[Any, Any, object] | None:  # noqa: ANN401
         self.in_hand = entry
-        if type(entry) is Ask:
-            return self._answer(entry)
-        handler = self.table.get(entry.__class__)
+        handler = self.handlers.get(entry.__class__)
         if handler is None:
             self.dead_letter(entry, self._no_handler())
             return None
         result: object = handler(self.actor, entry)
         return cast("Coroutine[Any, Any, object]", result) if type(result) is CoroutineType else None
 
-    def _answer(self, ask: Ask) -> Coroutine[Any, Any, object] | None:
+    def answer(self, ask: Question) -> Coroutine[Any, Any, object] | None:
+        """Run the handler of a call, and reply."""
         if ask.done:
             self.dead_letter(ask.message, "caller gone")
             return None
-        handler = self.table.get(ask.message.__class__)
+        handler = self.handlers.get(ask.message.__class__)
         if handler is None:
             self.refuse(ask, self._no_handler())
             return None
@@ -242,17 +251,13 @@ class Cell:
         self._reply(ask, await result)
 
     def _reply(self, ask: Ask, result: object) -> None:
-        if ask in self.stash:
-            return  # put aside by its handler, to be handled again later
-        if type(result) is not Reply and not ask.settle(result):
+        if type(result) is Reply or (self.stash and ask in self.stash):
+            return  # owed, or put aside by its handler, to be handled again later
+        if not ask.settle(result):
             self.dead_letter(ask.message, "late reply")
 
     def _no_handler(self) -> str:
         return f"not handled in state {self.actor.__state__!r}"
-
-    def _traced(self, entry: Any) -> Coroutine[Any, Any, object] | None:  # noqa: ANN401
-        tracer = self.tracer
-        return self._handle(entry) if tracer is None else tracer.around(entry, self._handle)
 
     async def _heed(self, signal: Any) -> None:  # noqa: ANN401
         match signal:
@@ -314,7 +319,7 @@ class Cell:
         for job in self.jobs:
             job.cancel()
         while self.jobs:
-            await self.parker.park()
+            await self.system.backend.park(self)
 
     def _task_over(self) -> None:
         if self.state == "zombie":
@@ -338,7 +343,7 @@ class Cell:
     def job_over(self, job: Job) -> None:
         """A job's task has ended."""
         self.jobs.discard(job)
-        self.parker.unpark()
+        self.system.backend.wake(self)
         if job.error is not None:
             self.signal(JobFailed(job, job.error))
         elif job.then is not None and job.finished:
@@ -352,6 +357,12 @@ class Cell:
         room = math.inf if self.closed else self.mailbox.limit - len(self.mailbox.user)
         while waiters and room > 0:
             room -= waiters.popleft().settle(None)
+
+    def handle_by(self, handlers: dict[type, Handler], tracer: Trace | None) -> None:
+        """Change the handlers, or trace them: then the table the loop looks into is empty, and all go the long way."""
+        self.handlers = handlers
+        self.tracer = tracer
+        self.table = handlers if tracer is None else {}
 
     def unstash(self) -> None:
         """Put what was stashed back to the front of the user lane, in its order."""

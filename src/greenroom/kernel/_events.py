@@ -6,7 +6,7 @@ Nobody who listens slows down what is listened to: a subscription that is full d
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from msgspec import Struct
 
@@ -43,7 +43,8 @@ class Subscription:
 
     def __init__(self, system: System, backend: Backend, limit: int) -> None:
         self._system = system
-        self._parker = backend.parker()
+        self.waiter: Any = None
+        self._backend = backend
         self._events: deque[Event] = deque()
         self._limit = limit
         self._open = True
@@ -56,7 +57,7 @@ class Subscription:
             self._events.popleft()
             self.missed += 1
         self._events.append(event)
-        self._parker.unpark()
+        self._backend.wake(self)
 
     def take(self) -> list[Event]:
         """All that is there now, without waiting."""
@@ -68,7 +69,7 @@ class Subscription:
         """End it; iteration stops after what is there already."""
         self._open = False
         self._system.unsubscribe(self)
-        self._parker.unpark()
+        self._backend.wake(self)
 
     def __enter__(self) -> Self:
         return self
@@ -83,5 +84,5 @@ class Subscription:
         while not self._events:
             if not self._open:
                 raise StopAsyncIteration
-            await self._parker.park()
+            await self._backend.park(self)
         return self._events.popleft()

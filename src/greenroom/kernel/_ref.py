@@ -7,10 +7,10 @@ each send and reaches whoever holds the name now.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from greenroom.kernel._ask import Ask
-from greenroom.kernel._errors import CallCycle, CallTimeout, MailboxFull, NotDelivered
+from greenroom.kernel._call import ask, room
+from greenroom.kernel._errors import MailboxFull, NotDelivered
 from greenroom.kernel._message import Call, R
 from greenroom.kernel._trace import note_sent
 
@@ -44,17 +44,16 @@ class Ref:
         To a dead actor it becomes a dead letter. Raises `MailboxFull` if the mailbox is bounded and fails when full,
         and `TypeError` if the actor has no handler for such a message.
         """
-        cell = self.resolve()
-        if cell is None:
-            return
-        if type(message) not in cell.known:
+        cell = self._cell
+        if message.__class__ not in cell.known:
             raise TypeError(_unhandled(cell, message))
-        box = cell.mailbox
-        if box.full and box.overflow in ("fail", "block") and not cell.closed:
-            text = f"{cell.path}: mailbox is full ({box.limit})"
-            raise MailboxFull(text)
         if cell.system.tracing:
             note_sent(cell, message)
+        if cell.bounded:
+            box = cell.mailbox
+            if box.full and box.overflow in ("fail", "block") and not cell.closed:
+                text = f"{cell.path}: mailbox is full ({box.limit})"
+                raise MailboxFull(text)
         cell.accept(message)
 
     async def send(self, message: object, timeout: float = 5.0) -> None:
@@ -63,8 +62,8 @@ class Ref:
         Senders are let in in the order in which they came. Raises `CallTimeout` when there was no room in time.
         """
         cell = self.resolve()
-        if cell is not None and cell.mailbox.overflow == "block":
-            await _room(cell, timeout)
+        if cell is not None and cell.blocks:
+            await room(cell, timeout)
         self.cast(message)
 
     async def call(self, message: Call[R], timeout: float = 5.0) -> R:
@@ -77,20 +76,11 @@ class Ref:
         if cell is None:
             text = f"{self.path}: no such actor"
             raise NotDelivered(text)
-        if type(message) not in cell.known:
+        if message.__class__ not in cell.known:
             raise TypeError(_unhandled(cell, message))
         if cell.system.tracing:
             note_sent(cell, message)
-        caller = cell.system.caller()
-        if caller is None:
-            reply: R = await _ask(cell, message, timeout)
-            return reply
-        _refuse_cycle(caller, cell)
-        caller.waiting_on = cell
-        try:
-            reply = await _ask(cell, message, timeout)
-        finally:
-            caller.waiting_on = None
+        reply: R = await ask(cell, message, timeout)
         return reply
 
     def resolve(self) -> Cell | None:
@@ -123,10 +113,11 @@ class NamedRef(Ref):
 
     def cast(self, message: object) -> None:
         """As `Ref.cast`; nobody there makes it a dead letter."""
-        if self.resolve() is None:
+        cell = self.resolve()
+        if cell is None:
             self._system.dead_letter(self._path, message)
         else:
-            super().cast(message)
+            cell.ref.cast(message)
 
     def resolve(self) -> Cell | None:
         """Whoever holds the name now."""
@@ -134,68 +125,6 @@ class NamedRef(Ref):
 
     def __hash__(self) -> int:
         return hash(self._path)
-
-
-async def _ask(cell: Cell, message: Any, timeout: float) -> Any:  # noqa: ANN401
-    system = cell.system
-    ask = Ask(message, system.backend.parker())
-    if cell.mailbox.full and cell.mailbox.overflow == "block":
-        started = system.backend.now()
-        await _room(cell, timeout)
-        timeout -= system.backend.now() - started
-    cell.accept(ask)
-    timer = system.timers.after(timeout, lambda: _expire(ask, cell, timeout))
-    try:
-        await ask.wait()
-    except BaseException:
-        ask.abandon()
-        raise
-    finally:
-        timer.cancel()
-    if ask.error is not None:
-        raise ask.error
-    return ask.value
-
-
-async def _room(cell: Cell, timeout: float) -> None:
-    box = cell.mailbox
-    if not (box.full or box.waiters) or cell.closed:
-        return
-    ticket = Ask(None, cell.system.backend.parker())
-    timer = cell.system.timers.after(timeout, lambda: _turn_away(ticket, cell, timeout))
-    box.waiters.append(ticket)
-    try:
-        await ticket.wait()
-        while box.full and not cell.closed:  # somebody was quicker: first in the line again
-            ticket.done = False
-            box.waiters.appendleft(ticket)
-            await ticket.wait()
-    finally:
-        timer.cancel()
-        if ticket in box.waiters:
-            box.waiters.remove(ticket)
-    if ticket.error is not None:
-        raise ticket.error
-
-
-def _turn_away(ticket: Ask, cell: Cell, timeout: float) -> None:
-    ticket.settle(None, CallTimeout(f"{cell.path} had no room within {timeout:g} s"))
-
-
-def _expire(ask: Ask, cell: Cell, timeout: float) -> None:
-    late = CallTimeout(f"{cell.path} did not answer {type(ask.message).__name__} within {timeout:g} s")
-    if ask.settle(None, late):
-        ask.abandon()
-
-
-def _refuse_cycle(caller: Cell, callee: Cell) -> None:
-    chain = [caller.path]
-    cell: Cell | None = callee
-    while cell is not None:
-        chain.append(cell.path)
-        if cell is caller:
-            raise CallCycle(" -> ".join(chain))
-        cell = cell.waiting_on
 
 
 def _unhandled(cell: Cell, message: object) -> str:

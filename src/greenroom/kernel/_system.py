@@ -27,7 +27,7 @@ from greenroom.kernel._ref import NamedRef, Ref
 from greenroom.kernel._signals import Replace, Suspend
 from greenroom.kernel._status import ActorDetail, ActorStatus, detail, walk
 from greenroom.kernel._supervisor import Supervisor
-from greenroom.kernel._timers import Timers
+from greenroom.kernel._timers import Timers, Wheel
 from greenroom.kernel._trace import Trace
 from greenroom.kernel._watch import HandlerWatch, LoopWatch
 
@@ -107,6 +107,7 @@ class System:
     async def __aenter__(self) -> Self:
         self.backend = current_backend()
         self.timers = Timers(self.backend)
+        self.wheel = Wheel(self.backend, self.timers)
         self._scope = anyio.CancelScope()
         self._scope.__enter__()
         _live.add(self)
@@ -141,7 +142,7 @@ class System:
         self._root.ask_stop(Shutdown(), math.inf)
         await self._root.join()
         while self._tasks > 0:
-            self._idle = Ask(None, self.backend.parker())
+            self._idle = Ask(self.backend, None)
             await self._idle.wait()
         hard.cancel()
         for watch in self._watches:

@@ -1,6 +1,8 @@
-"""Deadlines. One heap for the whole system, one alarm in the event loop for the earliest of them.
+"""Deadlines: one heap for the whole system, one alarm in the event loop for the earliest of them.
 
-A deadline that is not reached, the usual case, costs a push and a flag: no cancel scope, no callback handle.
+Calls have a wheel of their own on top. Their deadlines are nearly never reached, so they need to be cheap rather than
+sharp: a call is put into the bucket of all calls that expire at about the same time, and taken out when it is answered.
+A bucket is as wide as a thirty-second of the time-out, so that no time-out makes more than a few dozen of them.
 """
 
 from __future__ import annotations
@@ -9,12 +11,22 @@ import heapq
 import math
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from greenroom.kernel._backend import Backend
 
 _COMPACT_ABOVE = 512
+_WIDTH = 1 / 32
+_SHORTEST = 1e-3
+
+
+class Expiring(Protocol):
+    """What the wheel holds."""
+
+    def expire(self) -> None:
+        """The time is up."""
+        ...
 
 
 class Timer:
@@ -78,3 +90,38 @@ class Timers:
                 call()
         self._alarm = self._heap[0][0] if self._heap else math.inf
         self._backend.alarm(self._alarm)
+
+
+class Wheel:
+    """Deadlines that may fire up to a thirty-second of their delay late, and cost next to nothing."""
+
+    def __init__(self, backend: Backend, timers: Timers) -> None:
+        self._now = backend.now
+        self._timers = timers
+        self._current: dict[float, tuple[float, set[Expiring]]] = {}
+        """For each delay, the bucket that takes what comes now, and until when it does."""
+
+    def add(self, expiring: Expiring, delay: float) -> set[Expiring]:
+        """Have it expire after ``delay`` seconds. Returns its bucket: discard it from there when it is settled."""
+        current = self._current.get(delay)
+        if current is None or self._now() >= current[0]:
+            current = self._open(delay)
+        bucket = current[1]
+        bucket.add(expiring)
+        return bucket
+
+    def _open(self, delay: float) -> tuple[float, set[Expiring]]:
+        if len(self._current) > _COMPACT_ABOVE:
+            self._current.clear()  # their timers go on; only new questions get new buckets
+        bucket: set[Expiring] = set()
+        until = math.inf
+        if delay != math.inf:
+            width = max(delay, _SHORTEST) * _WIDTH
+            until = self._now() + width
+            self._timers.after(delay + width, lambda: self._expire(bucket))
+        self._current[delay] = until, bucket
+        return until, bucket
+
+    def _expire(self, bucket: set[Expiring]) -> None:
+        for expiring in list(bucket):
+            expiring.expire()

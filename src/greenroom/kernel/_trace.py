@@ -41,11 +41,12 @@ class Trace:
         self._cell = cell
         self._left = limit
         self._records: deque[Traced] = deque()
-        self._parker = cell.system.backend.parker()
+        self.waiter: Any = None
+        self._backend = cell.system.backend
         self._open = True
         if cell.tracer is not None:
             cell.tracer.close()
-        cell.tracer = self
+        cell.handle_by(cell.handlers, self)
         cell.system.tracing += 1
 
     def around(
@@ -76,7 +77,7 @@ class Trace:
             return
         self._records.append(record)
         self._left -= 1
-        self._parker.unpark()
+        self._backend.wake(self)
         if self._left <= 0:
             self.close()
 
@@ -93,8 +94,8 @@ class Trace:
         self._open = False
         self._cell.system.tracing -= 1
         if self._cell.tracer is self:
-            self._cell.tracer = None
-        self._parker.unpark()
+            self._cell.handle_by(self._cell.handlers, None)
+        self._backend.wake(self)
 
     def _now(self) -> float:
         return self._cell.system.backend.now()
@@ -112,7 +113,7 @@ class Trace:
         while not self._records:
             if not self._open:
                 raise StopAsyncIteration
-            await self._parker.park()
+            await self._backend.park(self)
         return self._records.popleft()
 
 

@@ -9,31 +9,18 @@ from __future__ import annotations
 import contextvars
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
+if TYPE_CHECKING:
+    from greenroom.kernel._backend import Sleeper
 
-class TrioParker:
-    """A task waiting to be rescheduled."""
 
-    __slots__ = ("_task",)
+class Sleeping:
+    """Where the alarm task sleeps."""
 
-    def __init__(self) -> None:
-        self._task: trio.lowlevel.Task | None = None
-
-    async def park(self) -> None:
-        self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
-
-    def _abort(self, _: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def unpark(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            trio.lowlevel.reschedule(task)
+    waiter: Any = None
 
 
 class TrioBackend:
@@ -44,13 +31,24 @@ class TrioBackend:
         self.now = trio.current_time
         self._token = trio.lowlevel.current_trio_token()
         self._clock = trio.CancelScope()
-        self._asleep = TrioParker()
+        self._asleep = Sleeping()
         self._due = math.inf
         self._closed = False
         trio.lowlevel.spawn_system_task(self._alarm_task, name="greenroom alarm")
 
-    def parker(self) -> TrioParker:
-        return TrioParker()
+    async def park(self, sleeper: Sleeper) -> None:
+        sleeper.waiter = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            sleeper.waiter = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def wake(self, sleeper: Sleeper) -> None:
+        task, sleeper.waiter = sleeper.waiter, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
 
     def current_task(self) -> object:
         return trio.lowlevel.current_task()
@@ -72,7 +70,7 @@ class TrioBackend:
         while not self._closed:
             self._clock = trio.CancelScope(deadline=self._due)
             with self._clock:
-                await self._asleep.park()
+                await self.park(self._asleep)
             if self._clock.cancelled_caught and not self._closed:
                 self._due = math.inf
                 self.on_alarm()
@@ -86,4 +84,4 @@ class TrioBackend:
 
     async def close(self) -> None:
         self._closed = True
-        self._asleep.unpark()
+        self.wake(self._asleep)

@@ -1,0 +1,89 @@
+"""Asking an actor: delivery, deadline, and what can go wrong on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenroom.kernel._ask import Ask, kind_of
+from greenroom.kernel._errors import CallCycle, CallTimeout
+
+if TYPE_CHECKING:
+    from greenroom.kernel._cell import Cell
+
+
+class Question(Ask, eq=False):
+    """An ask with a deadline."""
+
+    def expire(self) -> None:
+        """Called by the wheel when the time is up."""
+        text = f"{self.cell.path} did not answer {kind_of(self)} within {self.timeout:g} s"
+        if self.settle(None, CallTimeout(text)):
+            self.abandon()
+
+
+class Ticket(Ask, eq=False):
+    """A place in the line before a mailbox that is full and blocks."""
+
+    def expire(self) -> None:
+        """Called by the wheel when the time is up."""
+        self.settle(None, CallTimeout(f"{self.cell.path} had no room within {self.timeout:g} s"))
+
+
+async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN401
+    """Put a question and wait for its answer."""
+    system = cell.system
+    caller = system.caller()
+    if caller is not None:
+        refuse_cycle(caller, cell)
+        caller.waiting_on = cell
+    question = Question(system.backend, message, None, cell, timeout)
+    bucket = system.wheel.add(question, timeout)
+    try:
+        if cell.blocks:
+            await room(cell, timeout)
+        cell.accept(question)
+        if not question.done:
+            await system.backend.park(question)
+    except BaseException:
+        question.abandon()
+        raise
+    finally:
+        bucket.discard(question)
+        if caller is not None:
+            caller.waiting_on = None
+    if question.error is not None:
+        raise question.error
+    return question.value
+
+
+async def room(cell: Cell, timeout: float) -> None:
+    """Wait for a place in a bounded mailbox, in line with whoever else waits."""
+    box = cell.mailbox
+    if not (box.full or box.waiters) or cell.closed:
+        return
+    ticket = Ticket(cell.system.backend, None, None, cell, timeout)
+    bucket = cell.system.wheel.add(ticket, timeout)
+    box.waiters.append(ticket)
+    try:
+        await ticket.wait()
+        while ticket.error is None and box.full and not cell.closed:  # somebody was quicker: first in line again
+            ticket.done = False
+            box.waiters.appendleft(ticket)
+            await ticket.wait()
+    finally:
+        bucket.discard(ticket)
+        if ticket in box.waiters:
+            box.waiters.remove(ticket)
+    if ticket.error is not None:
+        raise ticket.error
+
+
+def refuse_cycle(caller: Cell, callee: Cell) -> None:
+    """Raise `CallCycle` if the callee waits for the caller, whatever stands between them."""
+    chain = [caller.path]
+    cell: Cell | None = callee
+    while cell is not None:
+        chain.append(cell.path)
+        if cell is caller:
+            raise CallCycle(" -> ".join(chain))
+        cell = cell.waiting_on
