@@ -179,7 +179,7 @@ class Supervisor(Actor):
 
     @on(StartChild)
     async def _start_child(self, message: StartChild) -> Reply[Ref]:
-        return await self._answer(self.start_child(message.spec))
+        return await self._replying(self.start_child(message.spec))
 
     @on(StopChild)
     async def _stop_child(self, message: StopChild) -> bool:
@@ -187,11 +187,11 @@ class Supervisor(Actor):
 
     @on(RestartChild)
     async def _restart_child(self, message: RestartChild) -> Reply[Ref]:
-        return await self._answer(self._start_again(message.id))
+        return await self._replying(self._start_again(message.id))
 
     @on(DeleteChild)
     async def _delete_child(self, message: DeleteChild) -> Reply[None]:
-        return await self._answer(self._delete(message.id))
+        return await self._replying(self._delete(message.id))
 
     @on(ChildExited)
     async def _child_exited(self, message: ChildExited) -> None:
@@ -293,7 +293,7 @@ class Supervisor(Actor):
             await cell.join()
             self.children[cell.spec.id].cell = None
 
-    async def _answer(self, work: Coroutine[Any, Any, R]) -> Reply[R]:
+    async def _replying(self, work: Coroutine[Any, Any, R]) -> Reply[R]:
         """Reply with the result, or with the error if it is the caller's."""
         reply: Reply[R] = self.defer()
         try:

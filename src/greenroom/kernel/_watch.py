@@ -86,7 +86,7 @@ class LoopWatch:
 def _cell_path(frame: FrameType | None) -> str:
     """Path of the actor whose loop is on this stack."""
     while frame is not None:
-        if frame.f_code.co_name == "_serve" and "handle" in frame.f_locals:
+        if frame.f_code.co_name == "_serve" and "actor" in frame.f_locals:
             return str(frame.f_locals["self"].path)
         frame = frame.f_back
     return "/"
