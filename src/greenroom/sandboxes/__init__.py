@@ -1,0 +1,37 @@
+"""Where rollouts run: the protocol all backends keep, and how a spec is turned into one of them."""
+
+from __future__ import annotations
+
+from greenroom.sandboxes.base import Backend, Exec, ExecResult, Process, Sandbox, SandboxError, SandboxRequest
+from greenroom.specs import Local, SandboxSpec, Simulated
+
+__all__ = [
+    "Backend",
+    "Exec",
+    "ExecResult",
+    "Process",
+    "Sandbox",
+    "SandboxError",
+    "SandboxRequest",
+    "open_backend",
+]
+
+
+async def open_backend(spec: SandboxSpec) -> Backend:
+    """Open the backend a spec asks for; whoever opens it closes it.
+
+    Raises:
+        SandboxError: the spec is unknown, or this machine cannot serve it.
+    """
+    # Imported when needed: some backends bring large libraries.
+    match spec:
+        case Local():
+            from greenroom.sandboxes.local import open_local
+
+            return await open_local(spec)
+        case Simulated():
+            from greenroom.sandboxes.simulated import SimulatedBackend
+
+            return SimulatedBackend(spec)
+        case _:
+            raise SandboxError("unknown_sandbox", f"no backend for the sandbox spec {type(spec).__name__}")
