@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
@@ -112,7 +113,11 @@ class System:
         self._scope.__enter__()
         _live.add(self)
         self._root = self._enter(self._root_spec, None)
-        await self._root.start()
+        try:
+            await self._root.start()
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
         handler, loop = self._budgets
         if handler != math.inf:
             self._watches.append(HandlerWatch(self, handler))

@@ -25,6 +25,7 @@ _JUMP = 0.0
 _WAIT = math.inf
 
 _run = import_module("trio._core._run").__dict__
+_OWN_TASKS = ("<", "trio.")
 _SCHEDULER = ("_r", "_ALLOW_DETERMINISTIC_SCHEDULING")
 
 
@@ -75,7 +76,7 @@ class Autojump(trio.abc.Instrument):
             return
         self._set(_WAIT)
         if not self._could_be_woken(now):
-            _end_main_task()
+            _raise_deadlock()
 
     def _set(self, threshold: float) -> None:
         if self.clock.autojump_threshold != threshold:
@@ -98,21 +99,26 @@ def _waits_for_signal() -> bool:
     return any(getattr(handler, "__module__", "") == "trio._signals" for handler in handlers)
 
 
-def _end_main_task() -> None:
-    """Raise `Deadlock` where the main task waits, as trio itself raises `KeyboardInterrupt` there."""
-    main = _run["GLOBAL_RUN_CONTEXT"].runner.main_task
-    if main is None or main._abort_func is None:  # noqa: SLF001 (there is no public way in)
-        return
-    deadlock = Deadlock((task.name, task.coro) for task in _family(main))
+def _raise_deadlock() -> None:
+    """Raise it where the main task waits, as trio does with `KeyboardInterrupt`; where all others do, if that ended."""
+    tasks = list(_family(trio.lowlevel.current_root_task()))
+    deadlock = Deadlock((task.name, task.coro) for task in tasks)
 
     def throw() -> NoReturn:
         raise deadlock
 
-    main._attempt_abort(throw)  # noqa: SLF001
+    main: Any = _run["GLOBAL_RUN_CONTEXT"].runner.main_task
+    stuck: list[Any] = [main] if main in tasks else [*tasks]
+    for task in stuck:
+        if task._abort_func is not None:  # noqa: SLF001 (there is no public way in)
+            task._attempt_abort(throw)  # noqa: SLF001
 
 
-def _family(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
-    yield task
+def _family(task: trio.lowlevel.Task | None) -> Iterator[trio.lowlevel.Task]:
+    if task is None:
+        return
+    if not task.name.startswith(_OWN_TASKS):
+        yield task
     for nursery in task.child_nurseries:
         for child in nursery.child_tasks:
             yield from _family(child)

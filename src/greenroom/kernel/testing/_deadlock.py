@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 
 
-class Deadlock(RuntimeError):
+class Deadlock(BaseException):
     """Every task waits for something that nothing left in the program can bring about.
 
     Raised under virtual time instead of hanging: no task can run, no timer is set, no file descriptor is watched, no
-    thread works. The text names each task and the lines it waits at.
+    thread works. The text names each task and the lines it waits at. Like `KeyboardInterrupt` it ends the program from
+    outside and is no `Exception`, so no ``except Exception`` on its way can take it for a failure of its own.
     """
 
     def __init__(self, tasks: Iterable[tuple[str, object]]) -> None:

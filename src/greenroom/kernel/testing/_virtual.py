@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Literal, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, Literal, TypeVar, TypeVarTuple, Unpack, cast
 
 import anyio
 
@@ -52,12 +52,12 @@ def run_virtual(
     """
     try:
         return anyio.run(func, *args, backend=backend, backend_options=virtual_backend_options(backend, seed))
-    except BaseExceptionGroup as group:
-        # trio raises the deadlock in the main task, whose nurseries wrap it.
-        deadlocks, _ = group.split(Deadlock)
-        if deadlocks is None:
+    except BaseException as error:
+        # On trio it is raised in a task, and its nurseries wrap it.
+        deadlock = _deadlock_in(error)
+        if deadlock is None:
             raise
-        raise _leaf(deadlocks) from None
+        raise deadlock from None
 
 
 def _trio_options(seed: int | None) -> dict[str, Any]:
@@ -68,6 +68,10 @@ def _trio_options(seed: int | None) -> dict[str, Any]:
     return {"clock": jumper.clock, "instruments": [jumper]}
 
 
-def _leaf(group: BaseExceptionGroup[Deadlock]) -> Deadlock:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+def _deadlock_in(error: BaseException | None) -> Deadlock | None:
+    if error is None or isinstance(error, Deadlock):
+        return error
+    within = (
+        cast("BaseExceptionGroup[BaseException]", error).exceptions if isinstance(error, BaseExceptionGroup) else ()
+    )
+    return next(filter(None, map(_deadlock_in, (error.__cause__, *within))), None)

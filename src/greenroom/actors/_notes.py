@@ -1,0 +1,46 @@
+"""A rollout's notes on one attempt: what it was told, until it becomes a record."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from greenroom.actors.decision import Verdict
+from greenroom.actors.events import AgentEnd, Score
+from greenroom.messages import AttemptRecord, CommandResult, Phase, Turn
+
+
+class Notes(Struct, kw_only=True, eq=False):
+    """Mutable, of one rollout alone."""
+
+    number: int
+    began: float
+    phase: Phase = "boot"
+    since: float
+    """When that phase began."""
+    timings: dict[str, float] = field(default_factory=dict[str, float])
+    sandbox_id: str = ""
+    unsafe: tuple[str, ...] = ()
+    turns: list[Turn] = field(default_factory=list[Turn])
+    commands: list[CommandResult] = field(default_factory=list[CommandResult])
+    agent: AgentEnd | None = None
+    score: Score | None = None
+
+    def enter(self, phase: Phase, now: float) -> None:
+        """Another phase begins; the time since the last one goes to that."""
+        self.timings[self.phase] = self.timings.get(self.phase, 0.0) + now - self.since
+        self.phase, self.since = phase, now
+
+    def record(self, verdict: Verdict, now: float) -> AttemptRecord:
+        """The attempt is over."""
+        self.enter("cleanup", now)
+        return AttemptRecord(
+            number=self.number,
+            status=verdict.status,
+            fault=verdict.fault,
+            turns=tuple(self.turns),
+            commands=tuple(self.commands),
+            timings={**self.timings, "total": now - self.began},
+            agent_exit_code=self.agent.exit_code if self.agent else None,
+            agent_log=self.agent.log if self.agent else "",
+            sandbox_id=self.sandbox_id,
+        )

@@ -1,0 +1,192 @@
+"""The agent of one attempt: set up, started, watched, and dead with all its descendants before anybody judges it."""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+from msgspec import Struct
+
+from greenroom.actors._boundary import Failure, failure, failure_of
+from greenroom.actors._tail import Tail
+from greenroom.actors.commands import Shell
+from greenroom.actors.decision import Conduct, judge_agent
+from greenroom.actors.events import AgentEnd, AgentEnded, CommandRan, PhaseEntered
+from greenroom.actors.mailbox import GetKey, GetLedger, Ledger
+from greenroom.actors.plan import AttemptPlan
+from greenroom.actors.sandbox import Boot, Lent
+from greenroom.actors.stage import Stage
+from greenroom.kernel import Actor, Call, Reply, on
+from greenroom.messages import CommandResult, Phase
+from greenroom.sandboxes.base import Exec, Process, Sandbox, SandboxError
+from greenroom.specs import Invocation, Launch
+
+_LOG = 64 * 1024
+_QUIET_SECONDS = 10.0
+
+
+class AwaitEnd(Call[AgentEnd], frozen=True):
+    """How the agent ended, once it is dead."""
+
+
+class AgentView(Struct, frozen=True):
+    """What an observer sees."""
+
+    phase: Phase
+    running: bool
+    log: str
+    """The last lines it printed. Hostile input."""
+
+
+class Agent(Actor):
+    """Runs the agent process of an attempt."""
+
+    def __init__(self, stage: Stage, plan: AttemptPlan) -> None:
+        self.stage = stage
+        self.plan = plan
+        self.phase: Phase = "boot"
+        self.end: AgentEnd | None = None
+        self.waiting: list[Reply[AgentEnd]] = []
+        self.tail = Tail(_LOG)
+        self._drained = anyio.Event()
+
+    async def started(self) -> None:
+        self.run(self._play(), then=lambda end: end, name="play")
+
+    def observe(self) -> AgentView:
+        return AgentView(self.phase, self.end is None and self.phase == "agent", self.tail.text[-1000:])
+
+    @on(AwaitEnd)
+    def await_end(self, _: AwaitEnd) -> Reply[AgentEnd] | AgentEnd:
+        if self.end is not None:
+            return self.end
+        reply: Reply[AgentEnd] = self.defer()
+        self.waiting.append(reply)
+        return reply
+
+    @on(AgentEnd)
+    def ended(self, end: AgentEnd) -> None:
+        self.end = end
+        self.plan.rollout.cast(AgentEnded(self.plan.number, end))
+        for reply in self.waiting:
+            reply.send(end)
+
+    async def _play(self) -> AgentEnd:
+        try:
+            return await self._perform()
+        except SandboxError as error:
+            found = failure_of(error, self.phase)
+            return AgentEnd(cause=found.cause, fault=found.fault, log=self.tail.text)
+
+    async def _perform(self) -> AgentEnd:
+        """The whole part, from an empty sandbox to a dead agent."""
+        budget = self.plan.budget
+        lent = await self.sibling("sandbox").call(Boot(), timeout=budget.seconds(anyio.current_time()))
+        failed = await self._set_up(lent.sandbox)
+        if failed is not None:
+            return AgentEnd(cause=failed.cause, fault=failed.fault)
+        seconds = budget.agent_seconds(anyio.current_time())
+        built = await self._build(lent, seconds)
+        if isinstance(built, Failure):
+            return AgentEnd(cause=built.cause, fault=built.fault)
+        self._enter("agent")
+        exit_code = await self._watch(lent.sandbox, built, seconds)
+        return await self._judge(exit_code, seconds)
+
+    async def _set_up(self, sandbox: Sandbox) -> Failure | None:
+        task = self.plan.task
+        self._enter("setup")
+        if task.files:
+            await sandbox.write({path: text.encode() for path, text in task.files.items()})
+        now = anyio.current_time()
+        shell = Shell(sandbox, "setup", now + self.plan.budget.setup_seconds(now))
+        for command in task.setup:
+            result = await shell.run(command)
+            self.plan.rollout.cast(CommandRan(self.plan.number, result))
+            if result.exit_code != 0 or result.timed_out:
+                return _setup_failure(result)
+        return None
+
+    async def _build(self, lent: Lent, seconds: float) -> Invocation | Failure:
+        key = await self.sibling("mailbox").call(GetKey())
+        launch = Launch(
+            instruction=self.plan.task.instruction,
+            base_url=f"{lent.base_url}/v1",
+            api_key=key.text,
+            model=self.stage.model_name,
+            home=lent.sandbox.home,
+            workdir=lent.sandbox.workdir,
+            prefix=self.stage.prefix,
+            max_turns=self.plan.task.max_turns,
+            seconds=seconds,
+        )
+        try:
+            return self.stage.agent.command(launch)
+        except Exception as error:  # noqa: BLE001 - a boundary: the spec's author's code, which has seen the key
+            text = f"the command of agent {self.stage.agent.name!r} raised {type(error).__name__}"
+            return failure("agent_not_started", text, "setup", kind="command_raised")
+
+    async def _watch(self, sandbox: Sandbox, built: Invocation, seconds: float) -> int | None:
+        """Run it; returns its exit code, ``None`` if its time was up. Nothing runs in the sandbox afterwards."""
+        if built.files:
+            await sandbox.write({f"{_under(sandbox.home, path)}": text.encode() for path, text in built.files.items()})
+        process = await sandbox.start(_program(built, sandbox, seconds))
+        drain = self.run(self._drain(process), name="drain")
+        exit_code: int | None = None
+        with anyio.move_on_after(seconds):
+            exit_code = await process.wait()
+        if exit_code is None:
+            await process.kill()
+        await _quiesce(sandbox)
+        with anyio.move_on_after(_QUIET_SECONDS):
+            await self._drained.wait()
+        drain.cancel()
+        return exit_code
+
+    async def _drain(self, process: Process) -> None:
+        try:
+            async for chunk in process.output():
+                self.tail.add(chunk)
+        except SandboxError:
+            return  # who waits for the process hears of it too
+        finally:
+            self._drained.set()
+
+    async def _judge(self, exit_code: int | None, seconds: float) -> AgentEnd:
+        ledger: Ledger = await self.sibling("mailbox").call(GetLedger())
+        conduct = Conduct(
+            exit_code=exit_code,
+            seconds=seconds,
+            exit_code_lies=self.stage.agent.exit_code_lies,
+            turns=ledger.turns,
+            used_up=ledger.used_up,
+            failure=ledger.failure,
+        )
+        cause, fault = judge_agent(conduct)
+        return AgentEnd(cause=cause, fault=fault, exit_code=exit_code, log=self.tail.text)
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, anyio.current_time()))
+
+
+def _setup_failure(result: CommandResult) -> Failure:
+    how = "took too long" if result.timed_out else f"ended with exit code {result.exit_code}"
+    return failure("setup_failed", f"set-up command {how}: {result.command}", "setup", detail=result.output)
+
+
+def _program(built: Invocation, sandbox: Sandbox, seconds: float) -> Exec:
+    # For agents that pace themselves: how long they have, and until when by the wall clock.
+    told = {"GREENROOM_SECONDS": f"{seconds:.0f}", "GREENROOM_DEADLINE": f"{time.time() + seconds:.0f}"}
+    return Exec(argv=built.argv, env={**told, **built.env}, cwd=sandbox.workdir, stdin=built.stdin.encode())
+
+
+def _under(home: str, path: str) -> str:
+    return path if path.startswith("/") else f"{home.rstrip('/')}/{path}"
+
+
+async def _quiesce(sandbox: Sandbox) -> None:
+    with anyio.move_on_after(_QUIET_SECONDS):
+        await sandbox.quiesce()
+        return
+    raise SandboxError("not_quiet", f"processes in the sandbox outlived their kill by {_QUIET_SECONDS:.0f} s")

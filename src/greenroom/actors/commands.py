@@ -1,0 +1,37 @@
+"""A task's shell commands, run in a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import anyio
+from msgspec import Struct
+
+from greenroom.messages import CommandResult, Phase
+from greenroom.sandboxes.base import Exec, Sandbox
+
+_SHELL = ("/bin/sh", "-c")
+
+
+class Shell(Struct, frozen=True, eq=False):
+    """Runs commands of one phase one after the other, all of them within one budget."""
+
+    sandbox: Sandbox
+    phase: Phase
+    ends: float
+    """When the budget is used up, on the event loop's clock."""
+    env: Mapping[str, str] = {}
+
+    async def run(self, command: str) -> CommandResult:
+        """Run one. If it finds the budget used up, it is killed as soon as it begins."""
+        program = Exec(argv=(*_SHELL, command), env=dict(self.env), cwd=self.sandbox.workdir)
+        result = await self.sandbox.exec(program, timeout=max(0.0, self.ends - anyio.current_time()))
+        return CommandResult(
+            command=command,
+            phase=self.phase,
+            exit_code=result.exit_code,
+            output=result.output.decode("utf-8", "replace"),
+            truncated=result.truncated,
+            timed_out=result.timed_out,
+            seconds=result.seconds,
+        )

@@ -1,0 +1,71 @@
+"""What an attempt tells its rollout while it lasts. Each carries the attempt's number: stragglers are ignored."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from greenroom.actors.policy import Cause
+from greenroom.messages import CommandResult, Fault, Phase, Turn
+
+
+class AgentEnd(Struct, frozen=True, kw_only=True):
+    """How the agent ended. Nothing of it runs any more."""
+
+    cause: Cause
+    fault: Fault | None = None
+    exit_code: int | None = None
+    log: str = ""
+    """Tail of what it printed."""
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """What the verifier found. Without a fault and without a reward, there was nothing to verify."""
+
+    reward: float | None = None
+    cause: Cause | None = None
+    """Why there is no reward although there should be one."""
+    fault: Fault | None = None
+
+
+class PhaseEntered(Struct, frozen=True):
+    """The attempt is in another phase from ``at`` on, a time of the event loop's clock."""
+
+    attempt: int
+    phase: Phase
+    at: float
+
+
+class SandboxBooted(Struct, frozen=True):
+    """There is a sandbox; ``unsafe`` says what weakens its isolation."""
+
+    attempt: int
+    sandbox_id: str
+    unsafe: tuple[str, ...]
+
+
+class CommandRan(Struct, frozen=True):
+    """A set-up or verify command ended."""
+
+    attempt: int
+    result: CommandResult
+
+
+class TurnRecorded(Struct, frozen=True):
+    """A model call was answered."""
+
+    attempt: int
+    turn: Turn
+
+
+class AgentEnded(Struct, frozen=True):
+    """The agent is dead, whatever ended it."""
+
+    attempt: int
+    end: AgentEnd
+
+
+class Scored(Struct, frozen=True):
+    """The verifier is done."""
+
+    attempt: int
+    score: Score

@@ -1,0 +1,44 @@
+"""What is to be done: a rollout, and one attempt at it. Data that is handed down the tree and never changes."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from greenroom.actors.budget import Budget
+from greenroom.kernel import Ref
+from greenroom.specs import TaskSpec
+
+
+class RolloutPlan(Struct, frozen=True, kw_only=True):
+    """One task and sample, as submitted."""
+
+    rollout_id: str
+    task: TaskSpec
+    sample: int
+    group: str
+    attempts: int
+    seconds: float
+    """The deadline, counted from the moment the rollout is admitted."""
+    created: str
+    """RFC 3339, UTC."""
+    queued_at: float
+    """On the event loop's clock."""
+
+
+class AttemptPlan(Struct, frozen=True, kw_only=True):
+    """One attempt of a rollout."""
+
+    rollout_id: str
+    task: TaskSpec
+    sample: int
+    number: int
+    """From 1."""
+    began: float
+    budget: Budget
+    rollout: Ref
+    """Who is told what happens."""
+
+    @property
+    def sandbox_id(self) -> str:
+        """Known before there is anything to clean up."""
+        return f"{self.rollout_id}-{self.number}"

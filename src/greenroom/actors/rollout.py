@@ -1,0 +1,224 @@
+"""The rollout: makes attempts until one counts, within one deadline, and gives exactly one outcome to its run.
+
+It supervises its attempts and never restarts one: what follows from an attempt's end is `decision`'s judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from msgspec import Struct
+
+from greenroom.actors._boundary import failure_of_exit
+from greenroom.actors._notes import Notes
+from greenroom.actors.board import Board, RolloutRow
+from greenroom.actors.budget import Budget, share
+from greenroom.actors.decision import Ending, Verdict, decide, wait_before_retry
+from greenroom.actors.events import AgentEnded, CommandRan, PhaseEntered, SandboxBooted, Scored, TurnRecorded
+from greenroom.actors.outcome import outcome_of
+from greenroom.actors.plan import AttemptPlan, RolloutPlan
+from greenroom.kernel import ChildSpec, Down, Exit, Ref, Shutdown, StartFailed, Supervisor, on
+from greenroom.messages import AttemptRecord, Outcome
+
+AttemptMaker = Callable[[AttemptPlan], ChildSpec]
+"""Makes the tree of one attempt."""
+
+
+class Cancel(Struct, frozen=True):
+    """End with an outcome that says ``cancelled``, for this reason."""
+
+    reason: str
+
+
+class Finished(Struct, frozen=True):
+    """To the run: this is what became of the rollout."""
+
+    outcome: Outcome
+
+
+class _Begin(Struct, frozen=True):
+    pass
+
+
+class _DeadlinePassed(Struct, frozen=True):
+    pass
+
+
+class _AttemptOver(Struct, frozen=True):
+    number: int
+    exit: Exit
+
+
+class Rollout(Supervisor):
+    """One task and sample, from admission to outcome."""
+
+    budget: Budget
+
+    def __init__(self, plan: RolloutPlan, agent: str, board: Board, run: Ref, make_attempt: AttemptMaker) -> None:
+        super().__init__(strategy="dynamic")
+        self.plan = plan
+        self.agent = agent
+        self.board = board
+        self.submitter = run
+        self.make_attempt = make_attempt
+        self.began = 0.0
+        self.notes: Notes | None = None
+        """On the attempt that runs."""
+        self.records: list[AttemptRecord] = []
+        self.unsafe: tuple[str, ...] = ()
+        self.verdict: Verdict | None = None
+        """On the last attempt that ended."""
+        self.late = False
+        self.cancelled: str | None = None
+
+    async def started(self) -> None:
+        self.began = anyio.current_time()
+        self.budget = share(self.plan.task, self.plan.seconds, self.began)
+        self.board.rows[self.plan.rollout_id] = self.row
+        self.monitor(self.submitter)
+        self.after(self.budget.work_ends - self.began, _DeadlinePassed())
+        self.ref.cast(_Begin())
+
+    async def stopped(self, exit: Exit) -> None:
+        self.board.rows.pop(self.plan.rollout_id, None)
+        await super().stopped(exit)
+
+    def row(self) -> RolloutRow:
+        """A line of the board."""
+        notes = self.notes
+        return RolloutRow(
+            rollout_id=self.plan.rollout_id,
+            task_id=self.plan.task.id,
+            sample=self.plan.sample,
+            phase=notes.phase if notes else None,
+            attempt=notes.number if notes else len(self.records),
+            turns=len(notes.turns) if notes else 0,
+            seconds=anyio.current_time() - self.began,
+            restarts=len(self.records),
+        )
+
+    # Attempts.
+
+    @on(_Begin)
+    async def begin(self, _: _Begin) -> None:
+        now = anyio.current_time()
+        number = len(self.records) + 1
+        plan = AttemptPlan(
+            rollout_id=self.plan.rollout_id,
+            task=self.plan.task,
+            sample=self.plan.sample,
+            number=number,
+            began=now,
+            budget=self.budget,
+            rollout=self.ref,
+        )
+        self.notes = Notes(number=number, began=now, since=now)
+        try:
+            await self.start_child(self.make_attempt(plan))
+        except StartFailed as failed:
+            self.ref.cast(_AttemptOver(number, failed.exit))
+
+    def child_ended(self, id: str, exit: Exit) -> None:
+        # Behind all that the attempt's actors have told before they ended.
+        if self.notes is not None:
+            self.ref.cast(_AttemptOver(self.notes.number, exit))
+
+    @on(_AttemptOver)
+    def attempt_over(self, message: _AttemptOver) -> None:
+        notes = self._notes_on(message.number)
+        if notes is None:
+            return
+        now = anyio.current_time()
+        self.verdict = verdict = decide(self._ending(notes, message.exit))
+        self.records.append(notes.record(verdict, now))
+        self.unsafe = notes.unsafe or self.unsafe
+        self.notes = None
+        left = self.budget.agent_ends - now
+        wait = wait_before_retry(verdict, notes.number, self.plan.attempts, left, self.system.random.random())
+        if wait is None:
+            self._finish(verdict)
+        else:
+            self.after(wait, _Begin())
+
+    @on(_DeadlinePassed)
+    async def deadline_passed(self, _: _DeadlinePassed) -> None:
+        self.late = True
+        await self._cut_short()
+
+    @on(Cancel)
+    async def cancel(self, message: Cancel) -> None:
+        self.cancelled = self.cancelled or message.reason
+        await self._cut_short()
+
+    @on(Down)
+    def run_gone(self, _: Down) -> None:
+        # Nobody is left who could take the outcome.
+        self.stop(Shutdown("its run has ended"))
+
+    async def _cut_short(self) -> None:
+        """Stop the attempt that runs. What it has told until then is read first, and counts."""
+        if self.notes is not None:
+            await self.stop_child(_attempt_id(self.notes.number))
+            self.ref.cast(_AttemptOver(self.notes.number, Shutdown()))
+        elif self.verdict is not None and self.cancelled is None:
+            self._finish(self.verdict)
+        else:
+            self._finish(decide(self._ending(None, Shutdown())))
+
+    def _ending(self, notes: Notes | None, exit: Exit) -> Ending:
+        phase = notes.phase if notes else "boot"
+        return Ending(
+            phase=phase,
+            agent=notes.agent if notes else None,
+            score=notes.score if notes else None,
+            failure=failure_of_exit(exit, phase),
+            deadline=self.late,
+            cancelled=self.cancelled,
+        )
+
+    def _finish(self, verdict: Verdict) -> None:
+        now = anyio.current_time()
+        timings = {"queued": self.began - self.plan.queued_at, "total": now - self.began}
+        outcome = outcome_of(self.plan, self.agent, verdict, self.records, timings, self.unsafe)
+        self.submitter.cast(Finished(outcome))
+        self.stop()
+
+    # What an attempt tells.
+
+    @on(PhaseEntered)
+    def phase_entered(self, event: PhaseEntered) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.enter(event.phase, event.at)
+
+    @on(SandboxBooted)
+    def sandbox_booted(self, event: SandboxBooted) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.sandbox_id, notes.unsafe = event.sandbox_id, event.unsafe
+
+    @on(CommandRan)
+    def command_ran(self, event: CommandRan) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.commands.append(event.result)
+
+    @on(TurnRecorded)
+    def turn_recorded(self, event: TurnRecorded) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.turns.append(event.turn)
+
+    @on(AgentEnded)
+    def agent_ended(self, event: AgentEnded) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.agent = event.end
+
+    @on(Scored)
+    def scored(self, event: Scored) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.score = event.score
+
+    def _notes_on(self, attempt: int) -> Notes | None:
+        return self.notes if self.notes is not None and self.notes.number == attempt else None
+
+
+def _attempt_id(number: int) -> str:
+    return f"attempt-{number}"

@@ -1,0 +1,322 @@
+"""One run: takes tasks as fast as there is room, submits them, and gives out exactly one outcome for each.
+
+It monitors every rollout it submitted. Whatever ends a rollout without an outcome, this actor makes the outcome
+instead. An outcome is announced once the journal has it. Finished outcomes that nobody fetches hold up the next
+submission: that is how a slow consumer slows down everything behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import anyio
+from msgspec import Struct
+
+from greenroom.actors._boundary import failure_of_exit
+from greenroom.actors.board import Board
+from greenroom.actors.journal import Commit, Unstorable
+from greenroom.actors.outcome import bare, lost_outcome
+from greenroom.actors.plan import RolloutPlan
+from greenroom.actors.rollout import Cancel, Finished
+from greenroom.actors.rollouts import Submit, Withdraw, Withdrawn
+from greenroom.kernel import Actor, Call, CallError, Down, Exit, NotDelivered, Ref, Reply, Shutdown, StartFailed, on
+from greenroom.messages import Outcome
+
+_AGAIN_SECONDS = 1.0
+
+PlanSource = Callable[[], Awaitable[RolloutPlan | None]]
+"""Gives the next rollout to submit; ``None`` after the last. May raise what the user's iterator raises."""
+
+
+class Next(Call[Outcome | None], frozen=True):
+    """The outcome after the ``received`` first ones; ``None`` if there are no more. Fails as the source of tasks did.
+
+    What was not received yet is given again, so that a consumer that is cancelled while it waits misses nothing.
+    """
+
+    received: int
+
+
+class Stop(Struct, frozen=True):
+    """Cancel what runs and submit no more. Outcomes are still committed and given out."""
+
+    reason: str
+
+
+class Abandon(Struct, frozen=True):
+    """Nobody will ask for outcomes any more: stop, commit what there is, and end."""
+
+
+class Drain(Call[None], frozen=True):
+    """Answered once nothing runs any more and every outcome is committed."""
+
+
+class RunView(Struct, frozen=True):
+    """What an observer sees."""
+
+    open: int
+    committing: int
+    ready: int
+    """Outcomes that nobody has fetched yet."""
+    delivered: int
+    stopping: str | None
+
+
+class _Pulled(Struct, frozen=True):
+    plan: RolloutPlan | None
+    error: Exception | None = None
+
+
+class _Submitted(Struct, frozen=True):
+    plan: RolloutPlan
+    result: Ref | Exception
+
+
+class _Resubmit(Struct, frozen=True):
+    plan: RolloutPlan
+
+
+class _Committed(Struct, frozen=True):
+    outcome: Outcome
+    error: Exception | None = None
+
+
+class _CommitLost(Struct, frozen=True):
+    outcome: Outcome
+
+
+class _CommitAgain(Struct, frozen=True):
+    outcome: Outcome
+
+
+class Run(Actor):
+    """Stands between a consumer and the rollouts it asked for."""
+
+    def __init__(
+        self, source: PlanSource, agent: str, board: Board, concurrency: int, rollouts: Ref, journal: Ref
+    ) -> None:
+        self.source = source
+        self.agent = agent
+        self.board = board
+        self.concurrency = concurrency
+        self.rollouts = rollouts
+        self.journal = journal
+        self.open: dict[str, RolloutPlan] = {}
+        """Submitted, and no outcome yet."""
+        self.running: dict[Ref, str] = {}
+        self.committing: dict[str, Outcome] = {}
+        self.ready: deque[Outcome] = deque()
+        self.delivered = 0
+        self.feeding = False
+        """A task is being fetched or submitted; one at a time."""
+        self.exhausted = False
+        self._pulling: anyio.CancelScope | None = None
+        self.error: Exception | None = None
+        self.stopping: str | None = None
+        self.abandoned = False
+        self.consumer: Reply[Outcome | None] | None = None
+        self.drains: list[Reply[None]] = []
+
+    async def started(self) -> None:
+        self._advance()
+
+    def observe(self) -> RunView:
+        return RunView(len(self.open), len(self.committing), len(self.ready), self.delivered, self.stopping)
+
+    # Submitting.
+
+    def _advance(self) -> None:
+        """Go on with whatever can go on."""
+        room = len(self.ready) + len(self.committing) <= self.concurrency
+        if room and not (self.feeding or self.exhausted):
+            self.feeding = True
+            self.run(self._pull(), then=lambda pulled: pulled, name="pull")
+        self._deliver()
+        self._end_if_over()
+
+    async def _pull(self) -> _Pulled:
+        with anyio.CancelScope() as self._pulling:
+            try:
+                return _Pulled(await self.source())
+            except Exception as error:  # noqa: BLE001 - the user's iterator; raised again at the consumer
+                return _Pulled(None, error)
+        return _Pulled(None)
+
+    @on(_Pulled)
+    def pulled(self, message: _Pulled) -> None:
+        if message.plan is None:
+            self.feeding, self.exhausted, self.error = False, True, message.error
+            self._advance()
+            return
+        self.board.submitted += 1
+        self.open[message.plan.rollout_id] = message.plan
+        self._submit(message.plan)
+
+    def _submit(self, plan: RolloutPlan) -> None:
+        if self.stopping is None:
+            self.run(self._ask_for_slot(plan), then=lambda submitted: submitted, name=f"submit {plan.rollout_id}")
+        else:
+            self.ref.cast(_Submitted(plan, Withdrawn()))
+
+    @on(_Resubmit)
+    def resubmit(self, message: _Resubmit) -> None:
+        self._submit(message.plan)
+
+    async def _ask_for_slot(self, plan: RolloutPlan) -> _Submitted:
+        try:
+            ref = await self.rollouts.call(Submit(plan, self.ref), timeout=math.inf)
+        except (CallError, StartFailed, ValueError, Withdrawn) as error:
+            return _Submitted(plan, error)
+        return _Submitted(plan, ref)
+
+    @on(_Submitted)
+    def submitted(self, message: _Submitted) -> None:
+        plan = message.plan
+        match message.result:
+            case NotDelivered():
+                self.after(_AGAIN_SECONDS, _Resubmit(plan))
+                return
+            case Withdrawn():
+                self._lost(plan.rollout_id, Shutdown())
+            case Exception() as error:
+                self._take(lost_outcome(plan, self.agent, "rollout_lost", f"it could not be started: {error}"))
+            case ref:
+                self._watch(plan, ref)
+        self.feeding = False
+        self._advance()
+
+    def _watch(self, plan: RolloutPlan, ref: Ref) -> None:
+        if plan.rollout_id not in self.open:
+            return  # so short that it is over already
+        self.running[ref] = plan.rollout_id
+        self.monitor(ref)
+        if self.stopping is not None:
+            ref.cast(Cancel(self.stopping))
+
+    # Outcomes.
+
+    @on(Finished)
+    def finished(self, message: Finished) -> None:
+        self._take(message.outcome)
+
+    @on(Down)
+    def rollout_gone(self, down: Down) -> None:
+        # It comes after all that the rollout sent, so an outcome that is not here will never be.
+        rollout_id = self.running.pop(down.ref, None)
+        if rollout_id is not None:
+            self._lost(rollout_id, down.exit)
+
+    def _lost(self, rollout_id: str, exit: Exit) -> None:
+        plan = self.open.get(rollout_id)
+        if plan is None:
+            return
+        if isinstance(exit, Shutdown):
+            reason = self.stopping or "the engine stopped"
+            self._take(lost_outcome(plan, self.agent, "cancelled", reason))
+        else:
+            found = failure_of_exit(exit, "cleanup", "the rollout").fault
+            self._take(lost_outcome(plan, self.agent, "rollout_lost", found.message, found.kind))
+
+    def _take(self, outcome: Outcome) -> None:
+        """The first outcome of a rollout is the only one."""
+        if self.open.pop(outcome.rollout_id, None) is not None:
+            self._commit(outcome)
+
+    def _commit(self, outcome: Outcome) -> None:
+        self.committing[outcome.rollout_id] = outcome
+        self.run(self._keep(outcome), then=lambda told: told, name=f"commit {outcome.rollout_id}")
+
+    async def _keep(self, outcome: Outcome) -> _Committed | _CommitLost:
+        try:
+            await self.journal.call(Commit(outcome), timeout=math.inf)
+        except CallError:
+            return _CommitLost(outcome)
+        except Unstorable as error:
+            return _Committed(outcome, error)
+        return _Committed(outcome)
+
+    @on(_CommitLost)
+    def commit_lost(self, message: _CommitLost) -> None:
+        # The journal is being restarted. It may have kept the outcome; keeping it twice changes nothing.
+        self.after(_AGAIN_SECONDS, _CommitAgain(message.outcome))
+
+    @on(_CommitAgain)
+    def commit_again(self, message: _CommitAgain) -> None:
+        self._commit(message.outcome)
+
+    @on(_Committed)
+    def committed(self, message: _Committed) -> None:
+        outcome = message.outcome
+        if message.error is not None:
+            self._commit(bare(outcome, str(message.error)))
+            return
+        del self.committing[outcome.rollout_id]
+        self.board.count(outcome)
+        self.ready.append(outcome)
+        self._advance()
+
+    # The consumer.
+
+    @on(Next)
+    def next(self, message: Next) -> Reply[Outcome | None]:
+        reply: Reply[Outcome | None] = self.defer()
+        self.consumer = reply
+        while self.delivered < message.received:
+            self.ready.popleft()
+            self.delivered += 1
+        self._advance()
+        return reply
+
+    @on(Stop)
+    def stop_run(self, message: Stop) -> None:
+        self._stop_rollouts(message.reason)
+
+    @on(Abandon)
+    def abandon(self, _: Abandon) -> None:
+        self.abandoned = True
+        self._stop_rollouts("the consumer left")
+
+    @on(Drain)
+    def drain(self, _: Drain) -> Reply[None]:
+        reply: Reply[None] = self.defer()
+        self.drains.append(reply)
+        self._end_if_over()
+        return reply
+
+    def _stop_rollouts(self, reason: str) -> None:
+        if self.stopping is None:
+            self.stopping, self.exhausted = reason, True
+            if self._pulling is not None:
+                self._pulling.cancel()
+            for ref in self.running:
+                ref.cast(Cancel(reason))
+            self.rollouts.cast(Withdraw(self.ref))
+        self._advance()
+
+    def _deliver(self) -> None:
+        if self.consumer is None:
+            return
+        if self.ready:
+            self.consumer.send(self.ready[0])
+        elif self._drained and self.error is not None:
+            self.consumer.fail(self.error)
+        elif self._drained:
+            self.consumer.send(None)
+        else:
+            return
+        self.consumer = None
+
+    @property
+    def _drained(self) -> bool:
+        return self.exhausted and not (self.feeding or self.open or self.committing)
+
+    def _end_if_over(self) -> None:
+        if not self._drained:
+            return
+        for reply in self.drains:
+            reply.send(None)
+        self.drains.clear()
+        if self.abandoned:
+            self.stop()

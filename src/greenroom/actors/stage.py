@@ -1,0 +1,53 @@
+"""What all rollouts of an engine share. Plain data that outlives any one actor, so that restarts lose nothing."""
+
+from __future__ import annotations
+
+import socket
+
+from msgspec import Struct, field
+
+from greenroom.actors.board import Board
+from greenroom.interception.routes import Answer, Route, Routes
+from greenroom.kernel import Ref
+from greenroom.sandboxes.base import Backend, Sandbox
+from greenroom.specs import AgentSpec
+
+
+class RouteOpened(Struct, frozen=True):
+    """To the interception: close this mailbox's route when the mailbox is gone, whatever ended it."""
+
+    mailbox: Ref
+
+
+class SandboxLeased(Struct, frozen=True):
+    """To the sandboxes: close what this actor leased when the actor is gone, whatever ended it."""
+
+    owner: Ref
+
+
+class Doors(Struct, eq=False):
+    """Ways from agents to their models, each owned by an actor whose end closes it."""
+
+    routes: dict[Ref, Route] = field(default_factory=dict[Ref, Route])
+    """By mailbox."""
+    listeners: dict[Ref, socket.socket] = field(default_factory=dict[Ref, socket.socket])
+    """By sandbox: sockets that live inside it."""
+
+
+class Stage(Struct, frozen=True, kw_only=True, eq=False):
+    """Handed down from the engine to every actor of a rollout."""
+
+    agent: AgentSpec
+    backend: Backend
+    model: Answer
+    model_name: str
+    """What agents are told the model is called."""
+    prefix: str
+    """Where the agent is installed on this machine; empty without a recipe."""
+    routes: Routes
+    board: Board
+    interception: Ref
+    sandboxes: Ref
+    doors: Doors = field(default_factory=Doors)
+    leases: dict[Ref, Sandbox] = field(default_factory=dict[Ref, Sandbox])
+    """Live sandboxes by the actor that has to close them and then strikes them off."""

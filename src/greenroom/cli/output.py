@@ -1,0 +1,45 @@
+"""Standard output, as an engine may use it: a reader that is slow or stopped never holds up the event loop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+
+
+class OutputClosed(Exception):
+    """Nobody reads standard output any more."""
+
+
+class Output:
+    """Writes lines, in order."""
+
+    def __init__(self) -> None:
+        self._turn = anyio.CapacityLimiter(1)
+
+    async def line(self, text: str) -> None:
+        """Write one line. Raises `OutputClosed`."""
+        await self.call(lambda: _write(text))
+
+    async def call(self, write: Callable[[], None]) -> None:
+        """Run something that writes. Raises `OutputClosed`."""
+        try:
+            await anyio.to_thread.run_sync(write, limiter=self._turn, abandon_on_cancel=True)
+        except (OSError, ValueError) as error:
+            _silence()
+            raise OutputClosed("standard output was closed") from error
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _silence() -> None:
+    """Let Python flush what it still holds to where it harms nobody."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,50 @@
+"""``--sandbox``: ``local``, or with settings ``local:unsafe=true,root=/var/tmp``, made into a spec."""
+
+from __future__ import annotations
+
+from typing import Final, get_args, get_type_hints
+
+import msgspec
+
+from greenroom.cli.errors import BadInput
+from greenroom.specs import Local, SandboxSpec, Simulated
+
+KINDS: Final[dict[str, type[SandboxSpec]]] = {"local": Local, "simulated": Simulated}
+_WORDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def parse_sandbox(text: str, *, unsafe: bool = False) -> SandboxSpec:
+    """The spec. Raises `BadInput` that names the kind or setting, and what is allowed."""
+    name, _, settings = text.partition(":")
+    kind = KINDS.get(name)
+    if kind is None:
+        raise BadInput(f"--sandbox {text}: unknown sandbox {name!r}; known are: {', '.join(KINDS)}")
+    fields = dict(_pair(text, kind, part) for part in settings.split(",") if part)
+    if unsafe:
+        if "unsafe" not in kind.__struct_fields__:
+            raise BadInput(f"--unsafe: a {name} sandbox has no isolation that could be given up")
+        fields["unsafe"] = "true"
+    try:
+        return msgspec.convert(fields, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"--sandbox {text}: {error}; {_allowed(name, kind)}") from None
+
+
+def _pair(text: str, kind: type[SandboxSpec], part: str) -> tuple[str, str]:
+    field, equals, value = part.partition("=")
+    field = field.strip().replace("-", "_")
+    if not equals or field not in kind.__struct_fields__:
+        problem = f"unknown setting {field!r}" if equals else f"{part!r} is no setting of the form name=value"
+        raise BadInput(f"--sandbox {text}: {problem}; {_allowed(text.partition(':')[0], kind)}")
+    return field, value.strip()
+
+
+def _allowed(name: str, kind: type[SandboxSpec]) -> str:
+    hints = get_type_hints(kind)
+    fields = (f"{field} ({_word(hints[field])})" for field in kind.__struct_fields__)
+    return f"settings of {name} are: {', '.join(fields)}"
+
+
+def _word(hint: object) -> str:
+    kinds = get_args(hint) or (hint,)
+    return next((word for kind, word in _WORDS.items() if kind in kinds), str(hint))

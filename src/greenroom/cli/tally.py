@@ -1,0 +1,139 @@
+"""What became of the rollouts so far, in the few words that are kept of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from msgspec import Struct
+
+from greenroom.introspection.render import duration, escape, table
+from greenroom.messages import Outcome, Status
+
+_ROWS = 100
+"""Outcomes a table lists one by one; more are summed up by task."""
+_NOTE = 60
+_RIGHT = ("SAMPLE", "ROLLOUTS", "REWARD", "SCORED", "ATTEMPTS", "SECONDS")
+
+Reward = float | dict[str, float] | None
+
+
+class Line(Struct, frozen=True):
+    """One outcome."""
+
+    agent: str
+    task_id: str
+    sample: int
+    status: Status
+    reward: Reward
+    attempts: int
+    seconds: float
+    note: str
+
+
+class Tally:
+    """All outcomes of a run."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+
+    def add(self, outcome: Outcome) -> Line:
+        """Count one more."""
+        line = Line(
+            outcome.agent,
+            outcome.task_id,
+            outcome.sample,
+            outcome.status,
+            outcome.reward if outcome.reward_valid else None,
+            len(outcome.attempts),
+            outcome.timings.get("total", 0.0),
+            _note(outcome),
+        )
+        self.lines.append(line)
+        return line
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many outcomes have each status."""
+        return dict(Counter(line.status for line in self.lines))
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the plain rewards that count."""
+        return _mean(self.lines)
+
+    def table(self) -> str:
+        """Every outcome, or every task when there are many."""
+        lines = sorted(self.lines, key=lambda line: (line.agent, line.task_id, line.sample))
+        if len(lines) > _ROWS:
+            return _by_task(lines)
+        head: tuple[str, ...] = ("AGENT", "TASK", "SAMPLE", "STATUS", "REWARD", "ATTEMPTS", "SECONDS", "WHY")
+        rows = [_row(line) for line in lines]
+        if len({line.agent for line in lines}) == 1:
+            head, rows = head[1:], [row[1:] for row in rows]
+        return table(head, rows, _RIGHT)
+
+    def totals(self) -> str:
+        """One line about all."""
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        scored = sum(line.reward is not None for line in self.lines)
+        mean = "" if self.mean is None else f"; mean reward {self.mean:.3f} over {scored} scored"
+        return f"{len(self.lines)} outcomes: {counts or 'none'}{mean}"
+
+
+def reward(value: Reward) -> str:
+    """A reward in few characters; ``-`` is unscored."""
+    match value:
+        case None:
+            return "-"
+        case dict():
+            return " ".join(f"{name}={number:g}" for name, number in value.items())
+        case _:
+            return f"{value:g}"
+
+
+def one_line(line: Line, number: int, of: int) -> str:
+    """An outcome on a line of its own."""
+    attempts = f", {line.attempts} attempts" if line.attempts > 1 else ""
+    note = f"  ({line.note})" if line.note else ""
+    what = f"{line.task_id} #{line.sample}  {line.status}  reward {reward(line.reward)}"
+    return escape(f"[{number}/{of}] {what}  {duration(line.seconds)}{attempts}{note}")
+
+
+def _note(outcome: Outcome) -> str:
+    """Why it went as it did: the last fault, also of an attempt that was made good."""
+    fault = outcome.fault or next((attempt.fault for attempt in reversed(outcome.attempts) if attempt.fault), None)
+    text = f"{fault.kind}: {fault.message}" if fault else ""
+    return text if len(text) <= _NOTE else f"{text[: _NOTE - 3]}..."
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    what = (line.agent, line.task_id, str(line.sample), line.status, reward(line.reward))
+    return (*what, str(line.attempts), f"{line.seconds:.1f}", line.note)
+
+
+def _by_task(lines: list[Line]) -> str:
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(line.task_id, []).append(line)
+    rows = [_task_row(task_id, group) for task_id, group in groups.items()]
+    return table(("TASK", "ROLLOUTS", "SCORED", "REWARD", "ATTEMPTS", "SECONDS"), rows, _RIGHT)
+
+
+def _task_row(task_id: str, group: list[Line]) -> tuple[str, ...]:
+    scored = sum(line.reward is not None for line in group)
+    mean = _mean(group)
+    attempts = sum(line.attempts for line in group)
+    seconds = sum(line.seconds for line in group) / len(group)
+    return (
+        task_id,
+        str(len(group)),
+        str(scored),
+        "-" if mean is None else f"{mean:.3f}",
+        str(attempts),
+        f"{seconds:.1f}",
+    )
+
+
+def _mean(lines: list[Line]) -> float | None:
+    rewards = [line.reward for line in lines if isinstance(line.reward, int | float)]
+    return sum(rewards) / len(rewards) if rewards else None

@@ -1,0 +1,7 @@
+"""The engine, its store, and the tasks it takes."""
+
+from greenroom.engine.blocking import BlockingEngine, open_engine
+from greenroom.engine.engine import Engine
+from greenroom.engine.stream import EngineError, OutcomeStream
+
+__all__ = ["BlockingEngine", "Engine", "EngineError", "OutcomeStream", "open_engine"]

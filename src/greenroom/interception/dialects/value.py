@@ -1,0 +1,118 @@
+"""Reading untrusted JSON: every value is checked, and every complaint names the place, never the value."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Never, cast
+
+import msgspec
+
+from greenroom.interception.errors import DialectError
+
+MAX_DEPTH = 100
+"""Deepest nesting of what a request may hold. JSON schemas of real tools stay under 20."""
+
+
+def fail(where: str, expected: str) -> Never:
+    """Complain about the value at ``where``."""
+    raise DialectError(f"{where or 'body'}: expected {expected}")
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Parse a body that has to be a JSON object.
+
+    Raises:
+        DialectError: It is not one.
+    """
+    try:
+        value = _load(body)
+    except (ValueError, RecursionError):
+        fail("", "valid JSON in UTF-8")
+    return as_object(value, "")
+
+
+def _load(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        # Agents written in JavaScript cut text in the middle of a surrogate pair and send the half as an escape,
+        # which the strict parser refuses. The lenient one takes it, and the half becomes a question mark.
+        if b"\\ud" not in body and b"\\uD" not in body:
+            raise
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return msgspec.json.decode(text.encode(errors="replace"))
+
+
+def check_depth(value: object, limit: int = MAX_DEPTH) -> None:
+    """Raise `DialectError` when objects and lists nest deeper than ``limit``."""
+    level: list[object] = [value]
+    for _ in range(limit):
+        level = [inner for outer in level for inner in _containers(outer)]
+        if not level:
+            return
+    fail("", f"at most {limit} levels of nesting")
+
+
+def _containers(value: object) -> list[object]:
+    if type(value) is dict:
+        values = cast("dict[str, object]", value).values()
+        return [inner for inner in values if type(inner) is dict or type(inner) is list]
+    return [inner for inner in cast("list[object]", value) if type(inner) is dict or type(inner) is list]
+
+
+def as_object(value: object, where: str) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        fail(where, "an object")
+    return cast("dict[str, Any]", value)
+
+
+def as_list(value: object, where: str) -> list[Any]:
+    """A JSON array; ``null`` is an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        fail(where, "an array")
+    return cast("list[Any]", value)  # type: ignore[redundant-cast]  # pyright sees a list of unknowns
+
+
+def as_text(value: object, where: str) -> str:
+    """A JSON string."""
+    if not isinstance(value, str):
+        fail(where, "a string")
+    return value
+
+
+def optional_text(value: object, where: str) -> str | None:
+    """A JSON string or ``null``."""
+    return None if value is None else as_text(value, where)
+
+
+def as_flag(value: object, where: str) -> bool:
+    """A JSON boolean; ``null`` is false."""
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        fail(where, "true or false")
+    return value
+
+
+def optional_integer(value: object, where: str) -> int | None:
+    """A JSON integer of at most 64 bits, or ``null``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        fail(where, "an integer")
+    return value
+
+
+def optional_number(value: object, where: str) -> float | None:
+    """A JSON number or ``null``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        fail(where, "a number")
+    try:
+        return float(value)
+    except OverflowError:
+        fail(where, "a number")

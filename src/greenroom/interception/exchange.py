@@ -1,0 +1,83 @@
+"""The shell around one exchange: an answer somebody computes and any number of requests wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+
+from greenroom.interception.errors import ModelError
+from greenroom.messages import Completion, ModelCall
+
+Result = Completion | ModelError
+
+
+class Pending:
+    """The answer to one call: awaited within ``scope``, then there for good.
+
+    It does not hold the call: an answer is remembered for a while, and a call carries the whole conversation.
+
+    Args:
+        expires: When the wait for the answer ends at the latest, on the event loop's clock.
+    """
+
+    def __init__(self, expires: float) -> None:
+        self.scope = anyio.CancelScope(deadline=expires)
+        self.result: Result | None = None
+        self._expires = expires
+        self._done = anyio.Event()
+
+    def wanted(self) -> None:
+        """Somebody waits."""
+        self.scope.deadline = self._expires
+
+    def unwanted(self, grace: float) -> None:
+        """Nobody waits any more; if that stays so for ``grace`` seconds, the answer is not awaited any longer."""
+        self.scope.deadline = min(self._expires, anyio.current_time() + grace)
+
+    def settle(self, result: Result) -> None:
+        """Tell all who wait. Only the first result counts."""
+        if self.result is None:
+            self.result = result
+            self._done.set()
+
+    async def wait(self) -> Result:
+        """The answer. Bounded by ``expires``, and by the route's end."""
+        await self._done.wait()
+        if self.result is None:  # pragma: no cover - `settle` sets both
+            raise AssertionError
+        return self.result
+
+    async def wait_for(self, seconds: float) -> Result | None:
+        """The answer, or ``None`` if there is none after ``seconds``."""
+        with anyio.move_on_after(seconds):
+            return await self.wait()
+        return None
+
+
+class Ticket:
+    """One request's part in an exchange.
+
+    Args:
+        call: The call as this request put it: a retry may ask for a stream where the first did not.
+        pending: The answer it waits for.
+        run: Asks for the answer, to be run in a task of its own; ``None`` when somebody has done so before.
+        on_sent: Called when this request was answered in full.
+        on_left: Called once when it is over, in whatever way.
+    """
+
+    def __init__(
+        self,
+        call: ModelCall,
+        pending: Pending,
+        *,
+        run: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        on_sent: Callable[[], None] = lambda: None,
+        on_left: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.call = call
+        self.pending = pending
+        self.run = run
+        self.sent = on_sent
+        self.leave = on_left

@@ -1,0 +1,61 @@
+"""From what the user writes to what answers calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from greenroom.interception.completion import checked
+from greenroom.messages import Completion, ModelCall
+from greenroom.specs import Gate, Model, ModelSpec, Scripted, Upstream
+
+
+class OpenModel(Protocol):
+    """A model that is ready to answer."""
+
+    async def __call__(self, call: ModelCall) -> Completion:
+        """Answer. Raises `ModelError` when that fails for good; cancelled when nobody wants the answer any more."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what it holds. Idempotent."""
+        ...
+
+
+class CallableModel:
+    """Any async callable as a model."""
+
+    def __init__(self, answer: Callable[..., Awaitable[object]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, call: ModelCall) -> Completion:
+        """What the callable says. Raises what it raises, and `TypeError` when it returns no `Completion`."""
+        return checked(await self._answer(call))
+
+    async def close(self) -> None:
+        """Nothing to do: the callable is its owner's."""
+
+
+def model_for(model: Model) -> OpenModel:
+    """Open what ``Engine(model=...)`` takes. Libraries are imported only when the model needs them.
+
+    Raises:
+        ScriptError: A script file cannot be used.
+        TypeError: It is not a model.
+        ValueError: A setting cannot be used.
+    """
+    if isinstance(model, Upstream):
+        from greenroom.interception.upstream import UpstreamModel
+
+        return UpstreamModel(model)
+    if isinstance(model, Gate):
+        from greenroom.interception.gate import GateModel
+
+        return GateModel()
+    if isinstance(model, Scripted):
+        from greenroom.interception.scripted import ScriptedModel
+
+        return ScriptedModel.read(model.path)
+    if callable(model) and not isinstance(model, ModelSpec):
+        return CallableModel(model)
+    raise TypeError(f"model: expected Upstream, Gate, Scripted or an async callable, got {type(model).__name__}")

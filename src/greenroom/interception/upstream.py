@@ -1,0 +1,130 @@
+"""An OpenAI-compatible server as a model: vLLM with exact tokens, or anything else that speaks chat completions.
+
+asyncio only, as aiohttp is. The number of open connections is not capped here: how many calls are under way is
+decided by the engine's concurrency, where it can be seen.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import aiohttp
+import anyio
+import msgspec
+import structlog
+
+from greenroom.interception.backoff import backoff
+from greenroom.interception.dialects import chat_request
+from greenroom.interception.errors import ModelError
+from greenroom.interception.verdict import Failure, judge, unreachable
+from greenroom.messages import Completion, ModelCall
+from greenroom.specs import Upstream
+
+_log = structlog.get_logger(__name__)
+
+_EXACT = {"logprobs": True, "return_token_ids": True}
+_CONNECT_SECONDS = 30.0
+
+
+class UpstreamModel:
+    """Asks an OpenAI-compatible server.
+
+    Args:
+        spec: Which one, and how.
+        first_backoff: Seconds before the second try; doubled for each further one.
+
+    Raises:
+        ValueError: The URL is none, or the environment variable named for the key is not set or cannot be sent.
+    """
+
+    def __init__(self, spec: Upstream, *, first_backoff: float = 0.5) -> None:
+        if not spec.base_url.startswith(("http://", "https://")):
+            raise ValueError("Upstream.base_url has to start with http:// or https://")
+        self._spec = spec
+        self._url = spec.base_url.rstrip("/") + "/chat/completions"
+        self._key = _key(spec.api_key_env)
+        self._first_backoff = first_backoff
+        self._session: aiohttp.ClientSession | None = None
+        self._exact: bool | None = None if spec.token_ids else False
+
+    @property
+    def exact(self) -> bool | None:
+        """Whether the server takes the request for exact tokens; ``None`` while that is not known."""
+        return self._exact
+
+    async def __call__(self, call: ModelCall) -> Completion:
+        """Ask until there is an answer, within the spec's time and number of tries.
+
+        Raises:
+            ModelError: There is none.
+        """
+        try:
+            with anyio.fail_after(self._spec.timeout):
+                return await self._persist(chat_request.encode(call, self._spec.model))
+        except TimeoutError:
+            raise ModelError("timeout", f"no answer within {self._spec.timeout:g} s") from None
+
+    async def close(self) -> None:
+        """Close the connections. Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _persist(self, fields: dict[str, Any]) -> Completion:
+        attempt = 1
+        while isinstance(outcome := await self._ask(fields), Failure):
+            if not outcome.passing or attempt >= self._spec.attempts:
+                raise outcome.error
+            await anyio.sleep(backoff(attempt, self._first_backoff) if outcome.wait is None else outcome.wait)
+            attempt += 1
+        return outcome
+
+    async def _ask(self, fields: dict[str, Any]) -> Completion | Failure:
+        if self._exact is False:
+            return await self._post(fields)
+        outcome = await self._post({**fields, **_EXACT})
+        if isinstance(outcome, Completion):
+            self._exact = True
+        elif outcome.rejected and self._exact is None:
+            return await self._ask_plainly(fields)
+        # Once it has given tokens, a rejection is about the call; falling back would lose tokens silently.
+        return outcome
+
+    async def _ask_plainly(self, fields: dict[str, Any]) -> Completion | Failure:
+        outcome = await self._post(fields)
+        if isinstance(outcome, Completion) and self._exact is None:
+            self._exact = False
+            _log.warning("the model server gives no token ids, so no turn will have any", model=self._spec.model)
+        return outcome
+
+    async def _post(self, fields: dict[str, Any]) -> Completion | Failure:
+        headers = {"content-type": "application/json"}
+        if self._key:
+            headers["authorization"] = f"Bearer {self._key}"
+        request = self._open().post(self._url, data=msgspec.json.encode(fields), headers=headers, allow_redirects=False)
+        try:
+            async with request as response:
+                return judge(response.status, response.headers, await response.read(), self._key)
+        except (aiohttp.ClientError, OSError) as error:
+            return unreachable(error)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def _key(variable: str | None) -> str:
+    if variable is None:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ValueError(f"the environment variable {variable} (Upstream.api_key_env) is not set or blank")
+    if not key.isprintable() or not key.isascii():
+        raise ValueError(f"the environment variable {variable} (Upstream.api_key_env) holds what no HTTP header can")
+    return key

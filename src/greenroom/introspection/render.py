@@ -1,0 +1,160 @@
+"""What people read in a terminal. Pure text; whatever agents may have had a hand in is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, cast
+
+import msgspec
+
+from greenroom.introspection.protocol import Detail, Happening, Row
+
+SORTS: Final[dict[str, Callable[[Row], Any]]] = {
+    "path": lambda row: row.path,
+    "mailbox": lambda row: (-row.mailbox, row.path),
+    "handled": lambda row: (-row.handled, row.path),
+    "restarts": lambda row: (-row.restarts, row.path),
+    "age": lambda row: (-row.age, row.path),
+}
+"""What `ps` can sort by: names in ascending order, numbers from the largest down."""
+_HEAD: Final = ("KIND", "STATE", "MAIL", "HANDLED", "RESTARTS", "AGE", "DOING")
+_RIGHT: Final = frozenset({"MAIL", "HANDLED", "RESTARTS", "AGE"})
+_SHOWN: Final = 20
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def escape(text: str) -> str:
+    r"""The text with everything that is no plain printable character as ``\x1b``, ``\n``, ``\u202e``.
+
+    Terminals obey control characters, and readers are fooled by those that change direction or show nothing.
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``0.4s``, ``42s``, ``3m07s``, ``2h05m``, ``3d04h``."""
+    if seconds < 10:  # noqa: PLR2004 - tenths matter below ten
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}m"
+    return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
+
+
+def ps(rows: Iterable[Row], sort: str = "path") -> str:
+    """One line per actor."""
+    return table(("PATH", *_HEAD), [(row.path, *_cells(row)) for row in sorted(rows, key=SORTS[sort])], _RIGHT)
+
+
+def tree(rows: Sequence[Row]) -> str:
+    """The actors under their supervisors. ``rows`` begin with the topmost; parents come before their children."""
+    names = zip(_branches(rows), rows, strict=True)
+    return table(("ACTOR", *_HEAD), [(name, *_cells(row)) for name, row in names], _RIGHT)
+
+
+def detail(found: Detail) -> str:
+    """Everything about one actor."""
+    row = found.status
+    lines = [
+        f"{row.path}  {row.kind}, {row.state} for {duration(row.age)}, {row.restarts} restarts",
+        f"mailbox   {row.mailbox} waiting (at most {row.high_water}), {row.handled} handled",
+        *_optional("in hand", row.in_hand),
+        *_optional("waits on", row.waiting_on),
+        *_optional("jobs", ", ".join(row.jobs)),
+        *_optional("queue", ", ".join(found.waiting)),
+        *_optional("links", _some(found.links)),
+        *_optional("children", _some(found.children)),
+        *_block("state", _plain(found.observed)),
+        *_block("stack", found.stack),
+        *_block("last crash", found.last_crash.splitlines()),
+    ]
+    return "\n".join(escape(line) for line in lines)
+
+
+def event(happening: Happening) -> str:
+    """One event on one line."""
+    missed = f"  ({happening.missed} missed so far)" if happening.missed else ""
+    return escape(f"{happening.at:10.3f}  {happening.kind:<12} {happening.path}  {happening.detail}".rstrip() + missed)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[str] = ()) -> str:
+    """Columns of text, escaped, as wide as they need to be."""
+    lines = [tuple(head), *(tuple(escape(cell) for cell in row) for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    to_the_right = [name in set(right) for name in head]
+
+    def line(cells: Sequence[str]) -> str:
+        fitted = zip(cells, widths, to_the_right, strict=True)
+        return "  ".join(f"{cell:>{width}}" if far else f"{cell:<{width}}" for cell, width, far in fitted).rstrip()
+
+    return "\n".join(line(cells) for cells in lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    doing = row.in_hand or ", ".join(row.jobs)
+    waiting = f"waits on {row.waiting_on}" if row.waiting_on else ""
+    numbers = (str(row.mailbox), str(row.handled), str(row.restarts), duration(row.age))
+    state = f"{row.state} ({row.state_name})" if row.state_name else row.state
+    return (row.kind, state, *numbers, "; ".join(filter(None, (doing, waiting))))
+
+
+def _branches(rows: Sequence[Row]) -> list[str]:
+    """The first column: each actor's own name behind the lines that lead to it."""
+    last_of = {_parent(row.path): row.path for row in rows}
+    names: list[str] = []
+    stems: dict[str, str] = {}
+    for row in rows:
+        above = stems.get(_parent(row.path))
+        if above is None or not names:
+            stems[row.path] = ""
+            names.append(row.path)
+            continue
+        final = last_of[_parent(row.path)] == row.path
+        stems[row.path] = above + ("   " if final else "│  ")
+        names.append(f"{above}{'└─' if final else '├─'} {row.path.rpartition('/')[2]}")
+    return names
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _optional(name: str, text: str) -> list[str]:
+    return [f"{name:<9} {text}"] if text else []
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _block(name: str, lines: Sequence[str]) -> list[str]:
+    return [name, *(f"  {line}" for line in lines)] if lines else []
+
+
+def _plain(value: object, indent: str = "") -> list[str]:
+    """Plain data, one value a line."""
+    pairs: list[tuple[str, object]]
+    match value:
+        case None:
+            return []
+        case dict():
+            pairs = list(cast("dict[str, object]", value).items())
+        case list():
+            pairs = [("-", item) for item in cast("list[object]", value)]
+        case str():
+            return [indent + value]
+        case _:
+            return [indent + msgspec.json.encode(value).decode()]
+    return [line for name, inner in pairs for line in _entry(name, inner, indent)]
+
+
+def _entry(name: str, value: object, indent: str) -> list[str]:
+    if isinstance(value, dict | list) and value:
+        return [f"{indent}{name}", *_plain(cast("object", value), f"{indent}  ")]
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return [f"{indent}{name} {text}"]

@@ -1,0 +1,1 @@
+"""Trees as functions: specs in, child specs out."""

@@ -1,0 +1,45 @@
+"""The tree of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from greenroom.actors.gateway import GatewayMaker
+from greenroom.actors.interception import Interception
+from greenroom.actors.journal import Journal, Keeper
+from greenroom.actors.rollouts import Rollouts
+from greenroom.actors.sandboxes import Sandboxes
+from greenroom.actors.stage import Stage
+from greenroom.kernel import Backoff, ChildSpec, Supervisor, System
+from greenroom.supervisors.rollout import rollout
+
+PATH = "/engine"
+
+
+def engine(
+    system: System, stage: Stage, keeper: Keeper, gateway: GatewayMaker, concurrency: int, extra: Sequence[ChildSpec]
+) -> ChildSpec:
+    """The engine: what a rollout can outlive comes first and is restarted by itself; the rollouts come last.
+
+    Args:
+        system: For the addresses of siblings.
+        stage: What all rollouts share.
+        keeper: The journal's store.
+        gateway: How agents reach their models.
+        concurrency: Rollouts that may run at once.
+        extra: More children, such as a console; they stop after the rollouts.
+    """
+    admission = partial(Rollouts, stage.board, concurrency, partial(rollout, stage))
+    journal = partial(Journal, keeper, stage.board, system.lookup(f"{PATH}/rollouts"))
+    interception = partial(Interception, stage.routes, stage.doors, gateway)
+    children = (
+        ChildSpec("journal", journal, shutdown=30.0),
+        ChildSpec("interception", interception, shutdown=15.0),
+        ChildSpec("sandboxes", partial(Sandboxes, stage), shutdown=60.0),
+        *extra,
+        ChildSpec("rollouts", admission),
+        ChildSpec("runs", partial(Supervisor, strategy="dynamic")),
+    )
+    tree = partial(Supervisor, children, intensity=10, period=60.0, backoff=Backoff(first=0.05, limit=5.0))
+    return ChildSpec(PATH.strip("/"), tree, restart="temporary", start_timeout=120.0)

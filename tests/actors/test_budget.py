@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.actors.budget import share
+from greenroom.specs import TaskSpec
+
+SECONDS = st.floats(min_value=0.01, max_value=1e6)
+NOW = st.floats(min_value=0.0, max_value=1e6)
+
+
+def task(verify_timeout: float = 120.0, agent_timeout: float | None = None) -> TaskSpec:
+    """A task with something to verify."""
+    return TaskSpec(
+        id="t", instruction="x", verify=("true",), verify_timeout=verify_timeout, agent_timeout=agent_timeout
+    )
+
+
+@given(SECONDS, SECONDS, NOW)
+def test_phases_fit_into_the_deadline(seconds: float, verify_timeout: float, now: float) -> None:
+    """The agent ends before verification has to, that before clean-up, and that before the deadline."""
+    budget = share(task(verify_timeout), seconds, now)
+    assert now <= budget.agent_ends <= budget.work_ends <= budget.ends
+    assert abs(budget.ends - now - seconds) < 1e-6 * max(1.0, now)
+
+
+@given(SECONDS, SECONDS, NOW)
+def test_half_of_a_short_deadline_is_for_the_agent(seconds: float, verify_timeout: float, now: float) -> None:
+    """However long verification may take, boot, set-up and agent keep half of the time."""
+    budget = share(task(verify_timeout), seconds, now)
+    assert budget.agent_seconds(now) >= seconds / 2 - 1e-6 * max(1.0, now)
+
+
+@given(SECONDS, NOW, st.floats(min_value=0.0, max_value=1e6))
+def test_no_budget_is_negative(seconds: float, now: float, later: float) -> None:
+    """Long after the end there is nothing left, and never less than nothing."""
+    budget = share(task(), seconds, now)
+    at = now + later
+    left = (budget.boot_seconds(at), budget.setup_seconds(at), budget.agent_seconds(at), budget.verify_seconds(at))
+    assert min(left) >= 0
+
+
+def test_a_task_may_ask_for_less() -> None:
+    """The task's own limits apply within the deadline, and the deadline within them."""
+    budget = share(task(verify_timeout=60, agent_timeout=100), 1000, 0)
+    assert budget.agent_seconds(0) == 100
+    assert budget.verify_seconds(0) == 60
+    assert budget.agent_seconds(budget.agent_ends - 5) == 5
+    assert budget.verify_seconds(budget.work_ends - 5) == 5
+
+
+def test_nothing_to_verify_needs_no_time() -> None:
+    """Without verify commands the agent has all but the clean-up's reserve."""
+    budget = share(TaskSpec(id="t", instruction="x"), 1000, 0)
+    assert budget.agent_seconds(0) == 985

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from greenroom.actors._boundary import failure
+from greenroom.actors.decision import Conduct, Ending, Verdict, decide, judge_agent, wait_before_retry
+from greenroom.actors.events import AgentEnd, Score
+from greenroom.actors.policy import POLICY, Cause
+from greenroom.messages import Phase
+
+MODEL = failure("model_failed", "no answer", "agent", kind="unavailable")
+REFUSED = failure("model_refused", "bad key", "agent", kind="unauthorized")
+LOST = failure("sandbox_failed", "it died", "agent", kind="sandbox_lost")
+
+
+def conduct(**changes: object) -> Conduct:
+    """An agent that ended well, but for the changes."""
+    usual = {"exit_code": 0, "seconds": 60.0, "exit_code_lies": False, "turns": 3, "used_up": False, "failure": None}
+    return Conduct(**(usual | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({}, "finished"),
+        ({"exit_code": 1}, "agent_exit"),
+        ({"exit_code": -9}, "agent_exit"),
+        ({"exit_code": 127}, "agent_exit"),
+        ({"exit_code": 127, "turns": 0}, "agent_not_started"),
+        ({"exit_code": 126, "turns": 0, "exit_code_lies": True}, "agent_not_started"),
+        ({"exit_code": None}, "agent_timeout"),
+        ({"exit_code": 1, "exit_code_lies": True}, "finished"),
+        ({"turns": 0}, "finished"),
+        ({"turns": 0, "exit_code_lies": True}, "agent_silent"),
+        ({"used_up": True}, "turns_used_up"),
+        ({"used_up": True, "exit_code": 1}, "turns_used_up"),
+        ({"used_up": True, "exit_code": None}, "turns_used_up"),
+        ({"failure": MODEL}, "finished"),
+        ({"failure": MODEL, "exit_code": 1}, "model_failed"),
+        ({"failure": MODEL, "exit_code": None}, "model_failed"),
+        ({"failure": MODEL, "exit_code_lies": True}, "model_failed"),
+        ({"failure": REFUSED, "exit_code": 1}, "model_refused"),
+    ],
+)
+def test_an_agents_end_has_a_cause(changes: dict[str, object], cause: Cause) -> None:
+    """Exit code and ledger together say why an agent ended; the exit code of one that lies says nothing."""
+    found, fault = judge_agent(conduct(**changes))
+    assert found == cause
+    assert (fault.blame if fault else None) == POLICY[cause].blame
+
+
+def ending(**changes: object) -> Ending:
+    """An attempt whose sandbox was lost, but for the changes."""
+    usual = {"phase": "agent", "agent": None, "score": None, "failure": LOST}
+    return Ending(**(usual | changes))  # type: ignore[arg-type]
+
+
+FINISHED = AgentEnd(cause="finished", exit_code=0)
+
+
+def test_a_scored_attempt_is_what_its_agent_made_of_it() -> None:
+    """Once agent and verifier have spoken, neither the deadline nor a cancellation changes the result."""
+    scored = ending(agent=FINISHED, score=Score(reward=0.5), deadline=True, cancelled="enough")
+    assert decide(scored) == Verdict(cause="finished", reward=0.5)
+    assert decide(scored).reward_valid
+
+
+def test_no_reward_is_not_a_valid_reward() -> None:
+    """An attempt that had nothing to verify has no valid reward."""
+    verdict = decide(ending(agent=FINISHED, score=Score()))
+    assert (verdict.status, verdict.reward, verdict.reward_valid) == ("completed", None, False)
+
+
+def test_a_failed_verification_takes_precedence() -> None:
+    """When verification failed, the outcome says so, whatever the agent did."""
+    broken = failure("reward_invalid", "nan", "verify")
+    verdict = decide(ending(agent=FINISHED, score=Score(cause=broken.cause, fault=broken.fault)))
+    assert (verdict.status, verdict.fault) == ("verifier_failed", broken.fault)
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "blame"),
+    [
+        ("boot", "sandbox_failed", "sandbox"),
+        ("setup", "setup_failed", "task"),
+        ("agent", "agent_timeout", "agent"),
+        ("verify", "verifier_failed", "task"),
+    ],
+)
+def test_the_deadline_is_laid_to_the_phase_it_passed_in(phase: Phase, status: str, blame: str) -> None:
+    """Whoever held the stage when the time was up is to blame."""
+    verdict = decide(ending(phase=phase, deadline=True))
+    assert verdict.fault is not None
+    assert (verdict.status, verdict.fault.blame, verdict.fault.kind) == (status, blame, "deadline")
+
+
+def test_a_cancelled_attempt_says_why() -> None:
+    """The reason given for a cancellation is in the fault."""
+    verdict = decide(ending(cancelled="enough"))
+    assert verdict.fault is not None
+    assert (verdict.status, verdict.fault.message) == ("cancelled", "enough")
+
+
+def test_an_unexplained_end_is_what_the_exit_says() -> None:
+    """Without anything else to go by, the attempt's exit decides."""
+    assert decide(ending()) == Verdict(cause="sandbox_failed", fault=LOST.fault)
+
+
+def test_waits_grow_and_differ() -> None:
+    """Each wait is between half and all of a step that doubles, and is never longer than a minute."""
+    verdict = Verdict(cause="sandbox_failed")
+    waits = [wait_before_retry(verdict, n, 100, 1e9, 1.0) for n in (1, 2, 3, 20)]
+    assert waits == [1.0, 2.0, 4.0, 60.0]
+    assert wait_before_retry(verdict, 1, 100, 1e9, 0.0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("cause", "number", "left"), [("agent_exit", 1, 1e9), ("sandbox_failed", 3, 1e9), ("sandbox_failed", 1, 0.9)]
+)
+def test_no_retry_without_cause_attempts_and_time(cause: Cause, number: int, left: float) -> None:
+    """There is no further attempt when the policy has none, when all are used up, or when the time is."""
+    assert wait_before_retry(Verdict(cause=cause), number, 3, left, 1.0) is None
