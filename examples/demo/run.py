@@ -31,7 +31,6 @@ from greenroom.cli.output import Output
 from greenroom.cli.tally import Tally, one_line
 from greenroom.engine import EngineError
 from greenroom.interception import model_for
-from greenroom.introspection.console import console_spec
 from greenroom.sandboxes import SandboxError
 from greenroom.sandboxes.install_process import InstallError
 from greenroom.sandboxes.prefix import install
@@ -141,7 +140,7 @@ async def demo(options: argparse.Namespace) -> int:
                     concurrency=AT_ONCE,
                     deadline=900,
                     store=out / agent,
-                    console=lambda engine, _, agent=agent: [console_spec(f"demo-{agent}", engine.snapshot)],
+                    name=f"demo-{agent}",
                 ),
                 tasks[number :: len(agents)],
             )

@@ -8,8 +8,22 @@ from collections import Counter
 import anyio
 from msgspec import Struct
 
-from greenroom.kernel import Actor, CallError, ChildSpec, Crashed, Exit, Killed, Normal, Shutdown, StartFailed, System, on
+from greenroom.kernel import (
+    Actor,
+    CallError,
+    ChildSpec,
+    Crashed,
+    Exit,
+    Killed,
+    Normal,
+    Ref,
+    Shutdown,
+    StartFailed,
+    System,
+    on,
+)
 from greenroom.kernel import Supervisor as Kernel
+from greenroom.kernel._childspec import Grace
 from greenroom.kernel._supervisor import Children
 from tests.oracle.model import GRACE_MS, PERIOD_FOREVER, Case, Child, Step, Tree, Worker
 from tests.oracle.trace import Moment
@@ -66,7 +80,7 @@ class Leaf(Actor):
             self.log.events.append(f"stop {self.worker.name} {word(exit)}")
 
     @on(Leave)
-    def leave(self, message: Leave) -> None:
+    def end(self, message: Leave) -> None:
         if message.reason == "boom":
             raise RuntimeError("boom")
         self.stop(Normal() if message.reason == "normal" else Shutdown())
@@ -106,7 +120,7 @@ def spec(child: Child, log: Log) -> ChildSpec:
     body = child.body
     if isinstance(body, Tree):
         return ChildSpec(body.name, lambda: Told(body, log), child.restart, math.inf, significant=child.significant)
-    grace = "brutal" if child.brutal else GRACE_MS / 1000
+    grace: Grace = "brutal" if child.brutal else GRACE_MS / 1000
     return ChildSpec(body.name, lambda: Leaf(body, log), child.restart, grace, significant=child.significant)
 
 
@@ -120,8 +134,7 @@ async def run(case: Case) -> list[Moment]:
         except StartFailed:
             first = "failed"
         moments = [await moment(system, log, first)]
-        for step in case.script:
-            moments.append(await moment(system, log, await act(system, step, log)))
+        moments += [await moment(system, log, await act(system, step, log)) for step in case.script]
         await system.stop_child(case.tree.name)
         moments.append(await moment(system, log, "ok"))
     return moments
@@ -165,25 +178,24 @@ async def act(system: System, step: Step, log: Log) -> str:
 
 
 async def ask(system: System, path: str, step: Step, log: Log) -> str:
-    """Call the supervisor's API."""
-    ref = system.lookup(path)
+    """Call the supervisor's API, and say how it went."""
     try:
-        if isinstance(step.more, Child):
-            child = await ref.call(Kernel.StartChild(spec(step.more, log)), timeout=math.inf)
-            return "ok" if child.alive else "ignored"
-        id = str(step.more)
-        if step.verb == "terminate":
-            return "ok" if await ref.call(Kernel.StopChild(id), timeout=math.inf) else "not_found"
-        if step.verb == "restart":
-            child = await ref.call(Kernel.RestartChild(id), timeout=math.inf)
-            return "ok" if child.alive else "ignored"
+        return await _ask(system.lookup(path), step, log)
+    except (StartFailed, LookupError, ValueError, CallError) as error:
+        words = {"StartFailed": "failed", "LookupError": "not_found"}
+        words["ValueError"] = "taken" if step.verb == "start" else "busy"
+        return words.get(type(error).__name__, "lost")
+
+
+async def _ask(ref: Ref, step: Step, log: Log) -> str:
+    id = str(step.more)
+    if step.verb == "terminate":
+        return "ok" if await ref.call(Kernel.StopChild(id), timeout=math.inf) else "not_found"
+    if step.verb == "delete":
         await ref.call(Kernel.DeleteChild(id), timeout=math.inf)
-    except StartFailed:
-        return "failed"
-    except LookupError:
-        return "not_found"
-    except ValueError as error:
-        return "taken" if step.verb == "start" else "busy"
-    except CallError:
-        return "lost"
-    return "ok"
+        return "ok"
+    if isinstance(step.more, Child):
+        child = await ref.call(Kernel.StartChild(spec(step.more, log)), timeout=math.inf)
+    else:
+        child = await ref.call(Kernel.RestartChild(id), timeout=math.inf)
+    return "ok" if child.alive else "ignored"

@@ -23,6 +23,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def otp() -> Iterator[erlang.Erlang]:
+    """A resident Erlang node."""
     with erlang.Erlang() as node:
         yield node
 

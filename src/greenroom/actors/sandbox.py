@@ -64,6 +64,7 @@ class Sandbox(Actor):
     async def started(self) -> None:
         plan = self.plan
         plan.rollout.cast(PhaseEntered(plan.number, "boot", anyio.current_time()))
+        self.stage.leases[self.ref] = None
         self.stage.sandboxes.cast(SandboxLeased(self.ref))
         self.run(self._boot(), then=lambda booted: booted, name="boot")
 
@@ -71,7 +72,7 @@ class Sandbox(Actor):
         sandbox = self.stage.leases.get(self.ref)
         if sandbox is not None:
             await sandbox.close()
-            del self.stage.leases[self.ref]
+        self.stage.leases.pop(self.ref, None)
 
     def observe(self) -> SandboxView:
         return SandboxView(self.plan.sandbox_id, self.lent is not None, len(self.waiting))
@@ -135,9 +136,13 @@ class Sandbox(Actor):
         seconds = self.plan.budget.boot_seconds(anyio.current_time())
         with anyio.move_on_after(seconds):
             sandbox = await self.stage.backend.create(self._request())
-            # No await between these two lines: from here on, somebody is responsible for it.
-            self.stage.leases[self.ref] = sandbox
-            return sandbox
+            # No await between these lines: from here on, somebody is responsible for it.
+            if self.ref in self.stage.leases:
+                self.stage.leases[self.ref] = sandbox
+                return sandbox
+            # This actor was given up as a zombie, and its lease was struck off, while the sandbox was being made.
+            await sandbox.close()
+            raise base.SandboxError("boot_failed", "the sandbox came when nobody waited for it any more")
         raise base.SandboxError("boot_timeout", f"the sandbox did not boot within {seconds:.0f} s")
 
     def _request(self) -> base.SandboxRequest:

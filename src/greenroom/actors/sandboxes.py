@@ -51,7 +51,10 @@ class Sandboxes(Actor):
             self.run(self._close(down.ref), name="close")
 
     async def _close(self, owner: Ref) -> None:
-        sandbox = self.stage.leases[owner]
+        sandbox = self.stage.leases.get(owner)
+        if sandbox is None:
+            self.stage.leases.pop(owner, None)
+            return
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True) as scope:
             try:
                 await sandbox.close()

@@ -49,5 +49,8 @@ class Stage(Struct, frozen=True, kw_only=True, eq=False):
     interception: Ref
     sandboxes: Ref
     doors: Doors = field(default_factory=Doors)
-    leases: dict[Ref, Sandbox] = field(default_factory=dict[Ref, Sandbox])
-    """Live sandboxes by the actor that has to close them and then strikes them off."""
+    leases: dict[Ref, Sandbox | None] = field(default_factory=dict[Ref, Sandbox | None])
+    """Sandboxes by the actor that has to close them and then strikes them off; ``None`` while one is being made.
+
+    A lease is written before its sandbox is made, so that a reaper that is restarted in between knows of it.
+    """

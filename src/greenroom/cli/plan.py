@@ -17,7 +17,6 @@ from greenroom.cli.options import RunOptions
 from greenroom.cli.sandbox_option import parse_sandbox
 from greenroom.engine import Engine
 from greenroom.engine.tasks import TaskError, load_tasks
-from greenroom.introspection.console import console_spec
 from greenroom.specs import AgentSpec, ModelSpec, SandboxSpec, Simulated, TaskSpec
 from greenroom.specs.registry import agent_spec
 
@@ -46,7 +45,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
         return len(self.tasks) * self.samples
 
     def engine(self, progress: Callable[[str], None]) -> Engine:
-        """An engine with a console, not yet started. Raises `BadInput`."""
+        """An engine, not yet started. Raises `BadInput`."""
         try:
             return Engine(
                 self.agent,
@@ -55,7 +54,6 @@ class RunPlan(Struct, frozen=True, kw_only=True):
                 store=self.out,
                 shutdown=SHUTDOWN_SECONDS,
                 progress=progress,
-                console=lambda engine, _: (console_spec(self.out.name, engine.snapshot),),
                 **self.limits,
             )
         except (ValueError, TypeError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Required, TypedDict, TypeVar, Unpack
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from greenroom.actors.board import Snapshot
-from greenroom.engine.engine import Console, Engine
+from greenroom.engine.engine import Engine
 from greenroom.engine.stream import OutcomeStream
 from greenroom.messages import Outcome
 from greenroom.specs import AgentSpec, Model, SandboxSpec, TaskSpec
@@ -32,7 +32,8 @@ class Options(TypedDict, total=False):
     store: str | Path | None
     shutdown: float
     progress: Callable[[str], None]
-    console: Console | None
+    name: str | None
+    console: bool
 
 
 class BlockingEngine:

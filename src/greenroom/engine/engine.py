@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +25,7 @@ from greenroom.engine.source import Source, Tasks, check_tasks
 from greenroom.engine.store import Store
 from greenroom.engine.stream import EngineError, OutcomeStream
 from greenroom.interception import OpenModel, Routes, model_for
+from greenroom.introspection.console import console_spec
 from greenroom.kernel import CallError, ChildSpec, Ref, Supervisor, System
 from greenroom.sandboxes import Backend, open_backend
 from greenroom.specs import AgentSpec, Local, Model, SandboxSpec, Simulated, TaskSpec
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from greenroom.interception.gate import PendingCall
 
 _CLOSE_SECONDS = 30.0
-
-Console = Callable[["Engine", System], Sequence[ChildSpec]]
-"""Makes more children of the engine's supervisor, such as what lets people look inside."""
 
 
 def _quiet(_line: str) -> None:
@@ -60,7 +58,8 @@ class Engine:
         store: Directory that keeps the outcomes; without one they are kept in memory.
         shutdown: Seconds that leaving may take to end rollouts in order, before everything is killed.
         progress: Told in lines of text what is being prepared before the first rollout.
-        console: See `Console`.
+        name: What ``greenroom ps`` and the like call it; by default after its store.
+        console: Let this machine's user look inside while it runs, with ``greenroom ps``, ``tree`` and ``inspect``.
 
     Raises:
         ValueError: A value is not allowed; the text names the field, the value and what is allowed.
@@ -79,7 +78,8 @@ class Engine:
         store: str | Path | None = None,
         shutdown: float = 60.0,
         progress: Callable[[str], None] = _quiet,
-        console: Console | None = None,
+        name: str | None = None,
+        console: bool = True,
     ) -> None:
         self.settings: Settings = settings(
             agent,
@@ -92,6 +92,7 @@ class Engine:
             shutdown=shutdown,
         )
         self._progress = progress
+        self._name = name or (Path(store).name if store else "engine")
         self._console = console
         self._board = Board()
         self._numbers = count(1)
@@ -212,7 +213,7 @@ class Engine:
             interception=system.lookup(f"{tree.PATH}/interception"),
             sandboxes=system.lookup(f"{tree.PATH}/sandboxes"),
         )
-        extra = self._console(self, system) if self._console else ()
+        extra = (console_spec(self._name, self.snapshot),) if self._console else ()
         self._root = await system.start(
             tree.engine(
                 system,

@@ -56,6 +56,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._threads_before = frozenset(threading.enumerate())
         self._schedule = None if seed is None else Schedule(seed)
         super().__init__(_Selector(self))
+        self._clock_resolution = math.ulp(self._now)
         self._own_watches = self._watched()
 
     def time(self) -> float:
@@ -113,8 +114,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _jump(self, due: float) -> None:
         self._now = due
-        # A timer is due when it is earlier than now plus this; after half a year of seconds, less than it adds nothing.
-        self._clock_resolution = max(self._clock_resolution, math.ulp(due))
+        # Due is what is earlier than now plus the resolution. A clock of real time is allowed to be a little early;
+        # here whoever compared the time with his own, and set the timer again, would do so for ever.
+        self._clock_resolution = math.ulp(due)
 
     def _call_over(self, _: asyncio.Future[Any]) -> None:
         self._calls -= 1
