@@ -12,7 +12,6 @@ from greenroom.kernel import (
     Actor,
     CallError,
     ChildSpec,
-    Crashed,
     Exit,
     Killed,
     Normal,
@@ -112,7 +111,8 @@ class Told(Kernel):
 
 def word(exit: Exit) -> str:
     """The driver's word for an exit."""
-    return {Normal: "normal", Shutdown: "shutdown", Crashed: "crash"}.get(type(exit), "crash")
+    words: dict[type[Exit], str] = {Normal: "normal", Shutdown: "shutdown"}
+    return words.get(type(exit), "crash")
 
 
 def spec(child: Child, log: Log) -> ChildSpec:

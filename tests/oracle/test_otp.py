@@ -29,7 +29,7 @@ def otp() -> Iterator[erlang.Erlang]:
 
 
 @given(case=cases())
-@settings(max_examples=CASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=CASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_our_supervisor_does_as_otps(otp: erlang.Erlang, case: Case) -> None:
     """Start order, stop order, reasons, results, counts and the set alive agree, step by step."""
     theirs = otp.run(case)

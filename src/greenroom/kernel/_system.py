@@ -127,20 +127,19 @@ class System:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> None:
         self._leaving = True
         alive = [path for path in self.cells if path != "/"]
         # Whatever ends the block, cancellation included, the actors stop in order.
         with anyio.CancelScope(shield=True):
             await self._stop()
         _live.discard(self)
-        handled = bool(self._scope.__exit__(kind, error, traceback))
+        self._scope.__exit__(kind, error, traceback)
         if self._failure is not None:
             raise self._failure
         if self._strict and alive and error is None:
             text = f"the system was left with live actors: {', '.join(alive)}; stop them first"
             raise RuntimeError(text)
-        return handled
 
     async def _stop(self) -> None:
         hard = self.timers.after(self._shutdown, self._kill_all)

@@ -63,7 +63,7 @@ class Tool(Struct, frozen=True):
 
     name: str
     description: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +94,7 @@ class ModelCall(Struct, frozen=True, kw_only=True):
     tool_choice: str | None = None
     sampling: Sampling = Sampling()
     stream: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of the body that have no neutral word, kept for an upstream of the same dialect."""
 
 

@@ -63,7 +63,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     fault: Fault | None = None
     turns: tuple[Turn, ...] = ()
     commands: tuple[CommandResult, ...] = ()
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds per phase."""
     agent_exit_code: int | None = None
     agent_log: str = ""
@@ -88,13 +88,13 @@ class Outcome(Struct, frozen=True, kw_only=True):
     fault: Fault | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     """Every attempt, the last one is the one that counts."""
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds: ``queued``, ``total``, and per phase over all attempts."""
     unsafe: tuple[str, ...] = ()
     """What weakened isolation, if anything did."""
     created: str = ""
     """When it was submitted: RFC 3339, UTC."""
-    metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict[str, str | int | float | bool])
 
     @property
     def turns(self) -> tuple[Turn, ...]:

@@ -29,7 +29,7 @@ class SandboxRequest(Struct, frozen=True, kw_only=True):
     id: str
     """Chosen by us before anything is made, so that a crash in between can be cleaned up."""
     rollout_id: str
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict[str, str])
     prefix: str = ""
     """Host path of the agent's installed prefix, made visible read-only at the same path."""
     seconds: float
@@ -40,7 +40,7 @@ class Exec(Struct, frozen=True, kw_only=True):
     """One program to run in a sandbox."""
 
     argv: tuple[str, ...]
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict[str, str])
     """Added to the sandbox's own."""
     cwd: str | None = None
     stdin: bytes = b""

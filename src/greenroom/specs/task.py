@@ -25,16 +25,16 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Unique in a run; letters, digits, ``.``, ``_`` and ``-``."""
     instruction: str
     """What the agent is told, byte for byte."""
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict[str, str])
     """Files to put in the work directory before set-up: relative path to text."""
     setup: tuple[str, ...] = ()
     """Commands that must all exit 0 before the agent starts."""
     verify: tuple[str, ...] = ()
     """Commands run after the agent is dead. None at all means the reward is ``None``, never 0.0."""
-    verify_files: dict[str, str] = field(default_factory=dict)
+    verify_files: dict[str, str] = field(default_factory=dict[str, str])
     """Files written only after the agent is dead, over whatever it left there."""
     reward: RewardRule = "all"
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict[str, str])
     """Extra environment for set-up, agent and verification."""
     deadline: float | None = None
     """Budget of the whole rollout, from boot to clean-up, every attempt. ``None``: the engine's."""
@@ -45,5 +45,5 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Budget of all verify commands together."""
     max_turns: int | None = None
     """Model calls the agent may make before it is ended politely and the outcome is marked truncated."""
-    metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict[str, str | int | float | bool])
     """Carried to the outcome untouched."""
