@@ -9,10 +9,10 @@ from greenroom.kernel._call import Question
 from greenroom.kernel._exit import Exit, Normal
 from greenroom.kernel._message import Handler, handlers
 from greenroom.kernel._ref import NamedRef, Ref
-from greenroom.kernel._signals import Down
+from greenroom.kernel._signals import Down, Linked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from msgspec import Struct
 
@@ -61,6 +61,10 @@ class Actor:
     def observe(self) -> Struct | None:
         """A small snapshot of the state, for tests and for whoever looks. Synchronous and cheap; changes nothing."""
         return None
+
+    def child_order(self) -> Sequence[str]:
+        """Ids of the children, in the order in which to show them; a supervisor's own affair."""
+        return ()
 
     # To use.
 
@@ -155,7 +159,7 @@ class Actor:
 
     def stash(self) -> None:
         """Put the message in hand aside; it is handled again, before all others, after the next `become`."""
-        self._cell.stash.append(self._cell.in_hand)
+        self._cell.put_aside()
 
     def join(self, group: str) -> None:
         """Become a member of a group, see `System.members`. Membership ends with this incarnation, or by `leave`.
@@ -179,12 +183,14 @@ class Actor:
             self._cell.accept(Down(ref, exit))
         else:
             target.monitors.append(self._cell)
+            self._cell.monitored.add(target)
 
     def link(self, ref: Ref) -> None:
         """Share the fate of ``ref``: if either ends other than normally, so does the other, unless it traps exits."""
         target = ref.resolve()
         if target is None or target.closed:
-            self._cell.verdict = self._cell.verdict or (target.verdict if target else None) or Normal()
+            exit = target.verdict if target is not None else None
+            self._cell.signal(Linked(ref, exit or Normal()))
             return
         self._cell.links.add(target)
         target.links.add(self._cell)

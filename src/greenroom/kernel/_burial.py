@@ -30,7 +30,8 @@ def bury(cell: Cell) -> None:
         timer.cancel()
     if cell.tracer is not None:
         cell.tracer.close()
-    _end_asks(cell, exit)
+    _end_asks(cell)
+    abandon_jobs(cell)
     # No actor outlives its supervisor. One that ended in order has stopped them long before.
     for kid in reversed(list(cell.kids.values())):
         kid.ask_stop(Shutdown("supervisor died"), kid.grace)
@@ -41,10 +42,26 @@ def bury(cell: Cell) -> None:
     _tell(cell, exit, parent=was_ready)
 
 
-def _end_asks(cell: Cell, exit: Exit) -> None:
-    lost = ReplyLost(f"{cell.path} ended with the message in hand: {exit}")
+def lose_in_hand(cell: Cell) -> None:
+    """Nobody will answer the message that was in hand when its handler was left."""
     if isinstance(cell.in_hand, Ask):
-        cell.in_hand.settle(None, lost)
+        cell.in_hand.settle(None, _lost(cell))
+    cell.in_hand = None
+
+
+def abandon_jobs(cell: Cell) -> None:
+    """Give up waiting for jobs that ignore their cancellation."""
+    for job in cell.jobs:
+        cell.system.abandon(job, cell.path, f"its {job.name}")
+
+
+def _lost(cell: Cell) -> ReplyLost:
+    return ReplyLost(f"{cell.path} ended with the message in hand: {cell.verdict}")
+
+
+def _end_asks(cell: Cell) -> None:
+    lose_in_hand(cell)
+    lost = _lost(cell)
     for reply in list(cell.owed):
         reply.lose(lost)
     cell.unstash()
@@ -58,10 +75,13 @@ def _tell(cell: Cell, exit: Exit, *, parent: bool) -> None:
     for watcher in cell.watchers:
         watcher.settle(exit)
     for monitor in cell.monitors:
+        monitor.monitored.discard(cell)
         monitor.accept(Down(cell.ref, exit))
+    for target in cell.monitored:
+        target.monitors = [monitor for monitor in target.monitors if monitor is not cell]
     for linked in cell.links:
         linked.links.discard(cell)
-        linked.signal(Linked(cell, exit))
+        linked.signal(Linked(cell.ref, exit))
     if cell.parent is not None and parent:
         cell.parent.signal(ChildExited(cell.spec.id, cell, exit))
     cell.system.report(cell, exit)

@@ -22,7 +22,7 @@ class Question(Ask, eq=False):
 
 
 class Ticket(Ask, eq=False):
-    """A place in the line before a mailbox that is full and blocks."""
+    """A place in the line before a mailbox that is full and blocks, with the message that is to go in."""
 
     def expire(self) -> None:
         """Called by the wheel when the time is up."""
@@ -40,8 +40,9 @@ async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN4
     bucket = system.wheel.add(question, timeout)
     try:
         if cell.blocks:
-            await room(cell, timeout)
-        cell.accept(question)
+            await deliver(cell, question, timeout)
+        else:
+            cell.accept(question)
         if not question.done:
             await system.backend.park(question)
     except BaseException:
@@ -56,20 +57,17 @@ async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN4
     return question.value
 
 
-async def room(cell: Cell, timeout: float) -> None:
-    """Wait for a place in a bounded mailbox, in line with whoever else waits."""
+async def deliver(cell: Cell, message: object, timeout: float) -> None:
+    """Put a message into a mailbox that blocks, in line with whoever else waits for room."""
     box = cell.mailbox
     if not (box.full or box.waiters) or cell.closed:
+        cell.accept(message)
         return
-    ticket = Ticket(cell.system.backend, None, None, cell, timeout)
+    ticket = Ticket(cell.system.backend, message, None, cell, timeout)
     bucket = cell.system.wheel.add(ticket, timeout)
     box.waiters.append(ticket)
     try:
         await ticket.wait()
-        while ticket.error is None and box.full and not cell.closed:  # somebody was quicker: first in line again
-            ticket.done = False
-            box.waiters.appendleft(ticket)
-            await ticket.wait()
     finally:
         bucket.discard(ticket)
         if ticket in box.waiters:

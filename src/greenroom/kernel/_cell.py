@@ -7,7 +7,6 @@ end is told in `_burial`.
 
 from __future__ import annotations
 
-import contextvars
 import math
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,15 +15,15 @@ import anyio
 from anyio import lowlevel
 
 from greenroom.kernel._ask import Ask, Reply
-from greenroom.kernel._burial import bury
+from greenroom.kernel._burial import bury, lose_in_hand
 from greenroom.kernel._call import Question
 from greenroom.kernel._childspec import ChildSpec, Grace
-from greenroom.kernel._crash import crashed, is_cancellation
+from greenroom.kernel._crash import crashed, interrupt_in, is_cancellation
 from greenroom.kernel._errors import NotDelivered
-from greenroom.kernel._exit import Exit, ForeignCancel, Normal, TimedOut
+from greenroom.kernel._exit import Crashed, Exit, ForeignCancel, Normal, TimedOut
 from greenroom.kernel._job import Job
 from greenroom.kernel._mailbox import Mailbox
-from greenroom.kernel._ref import Ref
+from greenroom.kernel._ref import Ref, current
 from greenroom.kernel._signals import Down, JobFailed, Linked, Replace, Stop, Suspend
 from greenroom.kernel._strikes import Strikes
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from greenroom.kernel._trace import Trace
 
 State = Literal["starting", "running", "stopping", "dead", "zombie"]
-
-current: contextvars.ContextVar[Cell | None] = contextvars.ContextVar("greenroom_cell", default=None)
 
 _BATCH = 128
 """Messages handled before other tasks get a turn."""
@@ -85,9 +82,14 @@ class Cell:
         self.owed: set[Reply[Any]] = set()
         self.links: set[Cell] = set()
         self.monitors: list[Cell] = []
+        """Who is to be told of its end."""
+        self.monitored: set[Cell] = set()
+        """Whose end it is to be told of."""
         self.watchers: list[Ask] = []
         self.timers: dict[object, Timer] = {}
         self.stash: list[Any] = []
+        self.stashed = False
+        """The message in hand was put aside by its handler."""
         self.tracer: Trace | None = None
         self.strikes = Strikes(self)
 
@@ -129,9 +131,10 @@ class Cell:
         self.strikes.strike()
 
     def time_out(self, what: str) -> None:
-        """Its time is up: it ends `TimedOut`, by force."""
-        self.verdict = TimedOut(what)
-        self.kill()
+        """Its time is up: it ends `TimedOut`, by force, unless it is ending already."""
+        if self.verdict is None:
+            self.verdict = TimedOut(what)
+            self.kill()
 
     async def join(self) -> Exit:
         """Wait until it is dead."""
@@ -181,6 +184,8 @@ class Cell:
                 await self._serve()
         except BaseException as error:  # noqa: BLE001 - the one place where an actor's failure becomes an exit
             self._raised(error)
+        # Whoever asked what was in hand need not wait for the clean-up to learn that there will be no answer.
+        lose_in_hand(self)
 
     async def _begin(self) -> None:
         self.system.emit("started", self.path)
@@ -196,12 +201,13 @@ class Cell:
         while True:
             if len(user) > self.mailbox.high and self.mailbox.rose(len(user)):
                 self.system.emit("high_water", self.path, f"{len(user)} messages wait")
-            if self.mailbox.waiters:
-                self.let_in()
+            self.let_in()
             for _ in range(_BATCH):
                 if self.verdict is not None:
+                    self.in_hand = None
                     return
                 if system:
+                    self.in_hand = None
                     await self._heed(system.popleft())
                 elif user and not self.suspended:
                     self.in_hand = entry = user.popleft()
@@ -213,7 +219,9 @@ class Cell:
                     self.handled += 1
                 else:
                     self.in_hand = None
-                    await backend.park(self)
+                    self.let_in()
+                    if self.suspended or not user:
+                        await backend.park(self)
                     break
             else:
                 self.in_hand = None
@@ -251,9 +259,9 @@ class Cell:
         self._reply(ask, await result)
 
     def _reply(self, ask: Ask, result: object) -> None:
-        if type(result) is Reply or (self.stash and ask in self.stash):
-            return  # owed, or put aside by its handler, to be handled again later
-        if not ask.settle(result):
+        if self.stashed:
+            self.stashed = False  # it will be handled again
+        elif type(result) is not Reply and not ask.settle(result):
             self.dead_letter(ask.message, "late reply")
 
     def _no_handler(self) -> str:
@@ -270,31 +278,35 @@ class Cell:
             case JobFailed(job=job, error=error):
                 self.in_hand = job
                 self._raised(error)
-            case Linked(cell=cell, exit=exit):
-                self._link_broke(cell, exit)
+            case Linked(ref=ref, exit=exit):
+                self._link_broke(ref, exit)
             case _:
                 unfinished = self._handle(signal)
                 if unfinished is not None:
                     await unfinished
                 self.in_hand = None
 
-    def _link_broke(self, cell: Cell, exit: Exit) -> None:
-        self.links.discard(cell)
+    def _link_broke(self, ref: Ref, exit: Exit) -> None:
         if self.actor.trap_exits:
-            self.accept(Down(cell.ref, exit))
+            self.accept(Down(ref, exit))
         elif not isinstance(exit, Normal):
             self.verdict = exit
 
     def _raised(self, error: BaseException) -> None:
-        if is_cancellation(error):
-            error = ForeignCancel("the actor's task was cancelled from outside the kernel")
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            self.system.fail(error)
+        exit = self._crashed(error, self.in_hand or self.state)
         if self.verdict is None:
-            self.verdict = crashed(error, self.in_hand or self.state)
+            self.verdict = exit
         else:
             # The first cause stands; what goes wrong during clean-up never replaces it.
-            self.system.emit("cleanup_failed", self.path, repr(error))
+            self.system.emit("cleanup_failed", self.path, repr(exit.exception))
+
+    def _crashed(self, error: BaseException, in_hand: object) -> Crashed:
+        if is_cancellation(error):
+            error = ForeignCancel("the actor's task was cancelled from outside the kernel")
+        interrupt = interrupt_in(error)
+        if interrupt is not None:
+            self.system.fail(interrupt)
+        return crashed(error, in_hand)
 
     async def _wind_down(self) -> None:
         self.state = "stopping"
@@ -303,14 +315,18 @@ class Cell:
             return
         if not self.strikes.pending:
             self.strikes.after(self.grace)
+        await self._clean(self._jobs_over())
+        if stopped and not self.strikes.brutal:
+            await self._clean(self.actor.stopped(self.verdict or Normal()))
+
+    async def _clean(self, work: Coroutine[Any, Any, None]) -> None:
+        """Shielded from all but a strike. What it raises is told, and never stops the burial."""
         self.scope = anyio.CancelScope(shield=True)
         try:
             with self.scope:
-                await self._jobs_over()
-                if stopped and not self.strikes.brutal:
-                    await self.actor.stopped(self.verdict or Normal())
-        except BaseException as error:  # noqa: BLE001 - a failing clean-up is told, and must not stop the burial
-            failed = crashed(error, "stopped")
+                await work
+        except BaseException as error:  # noqa: BLE001 - a failing clean-up becomes an exit
+            failed = self._crashed(error, "stopped")
             self.system.emit("cleanup_failed", self.path, failed.traceback)
             if self.verdict is None or not self.verdict.abnormal:
                 self.verdict = failed
@@ -322,8 +338,7 @@ class Cell:
             await self.system.backend.park(self)
 
     def _task_over(self) -> None:
-        if self.state == "zombie":
-            self.system.zombies.discard(self)
+        if self.system.zombie_over(self):
             return
         if not self.closed:  # cancelled from outside before its first step
             self.verdict = self.verdict or crashed(ForeignCancel("cancelled before it began"), "start")
@@ -343,26 +358,35 @@ class Cell:
     def job_over(self, job: Job) -> None:
         """A job's task has ended."""
         self.jobs.discard(job)
+        if self.system.zombie_over(job):
+            return
         self.system.backend.wake(self)
-        if job.error is not None:
+        if job.error is not None and self.state == "stopping":
+            self._raised(job.error)
+        elif job.error is not None:
             self.signal(JobFailed(job, job.error))
         elif job.then is not None and job.finished:
             self.accept(job.then(job.result))
-        if self.state != "zombie":
-            self.system.task_over()
+        self.system.task_over()
 
     def let_in(self) -> None:
-        """Wake as many blocked senders as there is room for; all of them, if the actor is dead."""
-        waiters = self.mailbox.waiters
-        room = math.inf if self.closed else self.mailbox.limit - len(self.mailbox.user)
-        while waiters and room > 0:
-            room -= waiters.popleft().settle(None)
+        """Take messages of blocked senders as there is room for them, in order; all of them, if the actor is dead."""
+        box = self.mailbox
+        while box.waiters and (self.closed or not box.full):
+            ticket = box.waiters.popleft()
+            if ticket.settle(None):
+                self.accept(ticket.message)
 
     def handle_by(self, handlers: dict[type, Handler], tracer: Trace | None) -> None:
         """Change the handlers, or trace them: then the table the loop looks into is empty, and all go the long way."""
         self.handlers = handlers
         self.tracer = tracer
         self.table = handlers if tracer is None else {}
+
+    def put_aside(self) -> None:
+        """Keep the message in hand for later."""
+        self.stash.append(self.in_hand)
+        self.stashed = isinstance(self.in_hand, Ask)
 
     def unstash(self) -> None:
         """Put what was stashed back to the front of the user lane, in its order."""

@@ -19,6 +19,11 @@ def is_cancellation(error: BaseException) -> bool:
     return all(isinstance(leaf, cancelled) for leaf in _leaves(error))
 
 
+def interrupt_in(error: BaseException) -> BaseException | None:
+    """The wish to end the whole program, if that is what was raised, alone or in a group."""
+    return next((leaf for leaf in _leaves(error) if isinstance(leaf, KeyboardInterrupt | SystemExit)), None)
+
+
 def root_cause(error: BaseException) -> BaseException:
     """Groups without their cancellations, flattened; a group of one is that one.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Job:
     """Started with `Actor.run`. Ends with its actor at the latest."""
 
-    __slots__ = ("_cell", "_scope", "_work", "error", "finished", "name", "result", "then")
+    __slots__ = ("_began", "_cell", "_scope", "_work", "error", "finished", "name", "result", "then")
 
     def __init__(
         self, cell: Cell, work: Coroutine[Any, Any, Any], then: Callable[[Any], object] | None, name: str
@@ -31,6 +31,7 @@ class Job:
         self.result: Any = None
         self.error: BaseException | None = None
         self.finished = False
+        self._began = False
 
     def cancel(self) -> None:
         """Cancel the work; its ``then`` is not sent. Idempotent, does not wait."""
@@ -38,6 +39,7 @@ class Job:
 
     async def main(self) -> None:
         """The job's task. Never raises."""
+        self._began = True
         try:
             with self._scope:
                 self.result = await self._work
@@ -48,5 +50,7 @@ class Job:
 
     def over(self) -> None:
         """The task has ended, or never began."""
+        if not self._began:
+            self.error = ForeignCancel(f"{self.name} was cancelled before it began")
         self._work.close()
         self._cell.job_over(self)

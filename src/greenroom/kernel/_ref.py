@@ -7,16 +7,20 @@ each send and reaches whoever holds the name now.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from greenroom.kernel._call import ask, room
+from greenroom.kernel._call import ask, deliver
 from greenroom.kernel._errors import MailboxFull, NotDelivered
 from greenroom.kernel._message import Call, R
-from greenroom.kernel._trace import note_sent
+from greenroom.kernel._trace import may_send
 
 if TYPE_CHECKING:
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._system import System
+
+current: ContextVar[Cell | None] = ContextVar("greenroom_cell", default=None)
+"""The actor on whose behalf code runs: its handlers, its jobs, and the tasks they start."""
 
 
 class Ref:
@@ -47,8 +51,8 @@ class Ref:
         cell = self._cell
         if message.__class__ not in cell.known:
             raise TypeError(_unhandled(cell, message))
-        if cell.system.tracing:
-            note_sent(cell, message)
+        if cell.system.wary and not may_send(current.get(), cell, message):
+            return
         if cell.bounded:
             box = cell.mailbox
             if box.full and box.overflow in ("fail", "block") and not cell.closed:
@@ -62,9 +66,12 @@ class Ref:
         Senders are let in in the order in which they came. Raises `CallTimeout` when there was no room in time.
         """
         cell = self.resolve()
-        if cell is not None and cell.blocks:
-            await room(cell, timeout)
-        self.cast(message)
+        if cell is None or not cell.blocks or message.__class__ not in cell.known:
+            self.cast(message)
+            return
+        if cell.system.wary and not may_send(current.get(), cell, message):
+            return
+        await deliver(cell, message, timeout)
 
     async def call(self, message: Call[R], timeout: float = 5.0) -> R:
         """Send and wait for the reply, at most ``timeout`` seconds.
@@ -78,8 +85,9 @@ class Ref:
             raise NotDelivered(text)
         if message.__class__ not in cell.known:
             raise TypeError(_unhandled(cell, message))
-        if cell.system.tracing:
-            note_sent(cell, message)
+        if cell.system.wary and not may_send(current.get(), cell, message):
+            text = f"{cell.path}: the sender was abandoned"
+            raise NotDelivered(text)
         reply: R = await ask(cell, message, timeout)
         return reply
 

@@ -41,7 +41,7 @@ class JobFailed(Struct, frozen=True):
 class Linked(Struct, frozen=True):
     """A linked actor ended."""
 
-    cell: Any
+    ref: Ref
     exit: Exit
 
 

@@ -106,8 +106,13 @@ def walk(cell: Cell) -> list[ActorStatus]:
     while cells:
         next_cell = cells.pop()
         rows.append(status(next_cell))
-        cells.extend(reversed(next_cell.kids.values()))
+        cells.extend(reversed(_in_order(next_cell)))
     return rows
+
+
+def _in_order(cell: Cell) -> list[Cell]:
+    places = {id: place for place, id in enumerate(cell.actor.child_order())}
+    return sorted(cell.kids.values(), key=lambda kid: places.get(kid.spec.id, len(places)))
 
 
 def _last_crash(exit: Exit | None) -> str:

@@ -7,10 +7,11 @@ back, its task reported as a zombie. Nobody waits for it any longer. A brutal en
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from greenroom.kernel._burial import bury
-from greenroom.kernel._exit import Killed, TimedOut
+from greenroom.kernel._exit import Killed
 
 if TYPE_CHECKING:
     from greenroom.kernel._cell import Cell
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 class Strikes:
     """The patience left with one cell."""
 
-    __slots__ = ("_cell", "_count", "_timer", "brutal")
+    __slots__ = ("_cell", "_count", "_due", "_timer", "brutal")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self._count = 0
         self._timer: Timer | None = None
+        self._due = math.inf
         self.brutal = False
 
     @property
@@ -35,26 +37,32 @@ class Strikes:
         return self._timer is not None
 
     def after(self, grace: Grace) -> None:
-        """Strike when ``grace`` is over."""
-        self.put_off()
-        self._timer = self._cell.system.timers.after(0.0 if grace == "brutal" else grace, self.strike)
+        """Strike when ``grace`` is over, or earlier if that was settled before."""
+        system = self._cell.system
+        due = system.backend.now() + (0.0 if grace == "brutal" else grace)
+        if due < self._due:
+            self.put_off()
+            self._due = due
+            self._timer = system.timers.after(due - system.backend.now(), self.strike)
 
     def put_off(self) -> None:
         """No strike is due any more."""
+        self._due = math.inf
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def strike(self) -> None:
         """Cancel what the cell is doing; fence it if it was cancelled in vain before."""
         cell = self._cell
         if cell.closed:
             return
+        self.put_off()
         self._count += 1
         if self._count > (1 if self.brutal else 2):
             self._fence()
             return
-        if not isinstance(cell.verdict, TimedOut):
-            cell.verdict = Killed()
+        self._condemn()
         cell.scope.cancel()
         for job in cell.jobs:
             job.cancel()
@@ -62,9 +70,12 @@ class Strikes:
 
     def _fence(self) -> None:
         cell = self._cell
-        cell.verdict = Killed()
-        cell.system.zombies.add(cell)
-        cell.system.emit("zombie", cell.path, "ignored its cancellation and was abandoned")
+        self._condemn()
         bury(cell)
         cell.state = "zombie"
-        cell.system.task_over(1 + len(cell.jobs))
+        cell.system.abandon(cell, cell.path, "it")
+
+    def _condemn(self) -> None:
+        # Its first cause stands, if it was ending badly already.
+        if self._cell.verdict is None or not self._cell.verdict.abnormal:
+            self._cell.verdict = Killed()

@@ -144,6 +144,10 @@ class Supervisor(Actor):
             recent_restarts=self._intensity.recent,
         )
 
+    def child_order(self) -> Sequence[str]:
+        """As they were declared: a restarted child keeps its place."""
+        return list(self.children)
+
     # For subclasses and for the handlers below.
 
     async def start_child(self, spec: ChildSpec) -> Ref:
@@ -222,6 +226,8 @@ class Supervisor(Actor):
 
     async def _restart(self, child: Child, exit: Exit) -> None:
         id = child.spec.id
+        if self.system.failed:
+            return
         if not self._intensity.admit(self.system.backend.now()):
             self.stop(Shutdown(Escalation(id, exit)))
             return
@@ -238,8 +244,11 @@ class Supervisor(Actor):
     async def _clear(self, ids: Sequence[str], failed: str) -> None:
         """Stop those a failure takes along; the temporary ones among them are gone for good."""
         await self._stop(ids)
-        for id in ids:
-            if id != failed and self.children[id].spec.restart == "temporary":
+        for id in [id for id in ids if id != failed]:
+            # A restart of its own that it waited for is part of this one now.
+            self.children[id].restarting = False
+            self.cancel_timer(id)
+            if self.children[id].spec.restart == "temporary":
                 del self.children[id]
 
     async def _resume(self, id: str) -> None:
@@ -303,7 +312,7 @@ class Supervisor(Actor):
         return reply
 
     def _maybe_shut_down(self, child: Child) -> None:
-        others = sum(c.spec.significant and c.cell is not None for c in self.children.values())
+        others = sum(c.spec.significant and (c.cell is not None or c.restarting) for c in self.children.values())
         if shuts_down(self.auto_shutdown, significant=child.spec.significant, others=others):
             self.stop(Shutdown())
 

@@ -18,13 +18,14 @@ import anyio
 from greenroom.kernel._actor import Actor
 from greenroom.kernel._ask import Ask
 from greenroom.kernel._backend import current_backend
-from greenroom.kernel._cell import Cell, current
+from greenroom.kernel._cell import Cell
 from greenroom.kernel._childspec import ChildSpec
 from greenroom.kernel._crash import crashed
 from greenroom.kernel._errors import StartFailed, SystemFailed
 from greenroom.kernel._events import Event, EventKind, Subscription
 from greenroom.kernel._exit import Crashed, Exit, Shutdown
-from greenroom.kernel._ref import NamedRef, Ref
+from greenroom.kernel._job import Job
+from greenroom.kernel._ref import NamedRef, Ref, current
 from greenroom.kernel._signals import Replace, Suspend
 from greenroom.kernel._status import ActorDetail, ActorStatus, detail, walk
 from greenroom.kernel._supervisor import Supervisor
@@ -40,6 +41,7 @@ _live: weakref.WeakSet[System] = weakref.WeakSet()
 
 
 _log = logging.getLogger("greenroom.kernel")
+_LIFETIME = object()
 
 
 def live_systems() -> list[System]:
@@ -86,8 +88,9 @@ class System:
         self.random = random.Random(seed)  # noqa: S311 - jitter, no secrets
         self.cells: dict[str, Cell] = {}
         self.groups: dict[str, list[Cell]] = {}
-        self.tracing = 0
-        self.zombies: set[Cell] = set()
+        self.wary = 0
+        """How many are traced, or abandoned but still there: while there are any, senders are looked at."""
+        self.zombies: set[Cell | Job] = set()
         self.dead_letters = 0
         self._shutdown = shutdown
         self._strict = strict
@@ -246,7 +249,7 @@ class System:
         cell.last_exit = last_exit
         await cell.start()
         if spec.lifetime != math.inf and not cell.closed:
-            cell.timers["lifetime"] = self.timers.after(spec.lifetime, lambda: cell.time_out("lifetime"))
+            cell.timers[_LIFETIME] = self.timers.after(spec.lifetime, lambda: cell.time_out("lifetime"))
         return cell
 
     def _enter(self, spec: ChildSpec, parent: Cell | None) -> Cell:
@@ -280,6 +283,21 @@ class System:
             del self.groups[group]
         return True
 
+    def abandon(self, zombie: Cell | Job, path: str, what: str) -> None:
+        """Wait no longer for a task that ignores its cancellation."""
+        self.zombies.add(zombie)
+        self.wary += 1
+        self.task_over()
+        self.emit("zombie", path, f"{what} ignored its cancellation and was abandoned")
+
+    def zombie_over(self, zombie: Cell | Job) -> bool:
+        """An abandoned task has ended after all; False if this is none."""
+        if zombie not in self.zombies:
+            return False
+        self.zombies.discard(zombie)
+        self.wary -= 1
+        return True
+
     def task_began(self) -> None:
         """One more task to wait for."""
         self._tasks += 1
@@ -294,6 +312,11 @@ class System:
         """The actor whose own task is running, if there is one."""
         cell = current.get()
         return cell if cell is not None and cell.task is self.backend.current_task() else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is ending because of an error: nobody is restarted any more."""
+        return self._failure is not None
 
     def fail(self, error: BaseException) -> None:
         """End the block of the system with ``error``."""

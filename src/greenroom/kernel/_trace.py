@@ -47,7 +47,7 @@ class Trace:
         if cell.tracer is not None:
             cell.tracer.close()
         cell.handle_by(cell.handlers, self)
-        cell.system.tracing += 1
+        cell.system.wary += 1
 
     def around(
         self,
@@ -92,7 +92,7 @@ class Trace:
         if not self._open:
             return
         self._open = False
-        self._cell.system.tracing -= 1
+        self._cell.system.wary -= 1
         if self._cell.tracer is self:
             self._cell.handle_by(self._cell.handlers, None)
         self._backend.wake(self)
@@ -117,8 +117,12 @@ class Trace:
         return self._records.popleft()
 
 
-def note_sent(target: Cell, message: object) -> None:
-    """Record a message that the running actor sends, if it is traced."""
-    sender = target.system.caller()
-    if sender is not None and sender.tracer is not None:
+def may_send(sender: Cell | None, target: Cell, message: object) -> bool:
+    """Look at a sender: record what it sends if it is traced; False if it was abandoned and has no say any more."""
+    if sender is None:
+        return True
+    if sender.tracer is not None:
         sender.tracer.note(Traced("out", type(message).__name__, target.system.backend.now(), peer=target.path))
+    if sender.closed:
+        target.dead_letter(message, f"sent by {sender.path}, which was abandoned")
+    return not sender.closed

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from greenroom.kernel._crash import crashed, is_cancellation, root_cause
+
+pytestmark = pytest.mark.anyio
+
+
+async def a_cancellation() -> BaseException:
+    """What the event loop raises in a cancelled task."""
+    caught: list[BaseException] = []
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        try:
+            await anyio.lowlevel.checkpoint()
+        except BaseException as error:
+            caught.append(error)
+            raise
+    return caught[0]
+
+
+async def test_one_failure_among_cancellations_is_the_cause() -> None:
+    """Groups are flattened, and the cancellations of the siblings of what failed are left out."""
+    cause = ValueError("the cause")
+    inner = BaseExceptionGroup("inner", [await a_cancellation(), cause])
+    assert root_cause(BaseExceptionGroup("outer", [inner, await a_cancellation()])) is cause
+    assert root_cause(cause) is cause
+
+
+async def test_several_failures_stay_together() -> None:
+    """None of them hides another; their order is the order of the groups."""
+    first, second = ValueError("first"), KeyError("second")
+    group = BaseExceptionGroup("outer", [BaseExceptionGroup("inner", [first, await a_cancellation()]), second])
+    cause = root_cause(group)
+    assert getattr(cause, "exceptions", None) == (first, second)
+
+
+async def test_a_cancellation_is_the_event_loops_own() -> None:
+    """Also in a group, but only if nothing else is in there."""
+    cancellation = await a_cancellation()
+    assert is_cancellation(cancellation)
+    assert is_cancellation(BaseExceptionGroup("group", [cancellation]))
+    assert not is_cancellation(BaseExceptionGroup("group", [cancellation, ValueError()]))
+    assert not is_cancellation(KeyboardInterrupt())
+
+
+async def test_a_crash_keeps_the_end_of_a_long_traceback() -> None:
+    """The text is bounded, and what it keeps is the end, where the error stands."""
+
+    def dive(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("x" * 10_000 + "the end")
+        dive(depth - 1)
+
+    with pytest.raises(ValueError, match="the end") as caught:
+        dive(50)
+    crash = crashed(caught.value, "started")
+    assert len(crash.traceback) <= 8 * 1024
+    assert crash.traceback.rstrip().endswith("the end")
+    assert (crash.exception, crash.message) == (caught.value, "started")
