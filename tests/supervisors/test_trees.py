@@ -53,7 +53,7 @@ async def test_the_engines_tree() -> None:
     """What rollouts can outlive comes first, the rollouts come after it, and who submits them comes last."""
     async with an_engine() as engine:
         paths = [row.path for row in engine.system.tree("/engine")]
-    names = ("journal", "interception", "sandboxes", "rollouts", "runs")
+    names = ("journal", "interception", "sandboxes", "console", "rollouts", "runs")
     assert paths == ["/engine", *(f"/engine/{name}" for name in names)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from greenroom.kernel._ask import Ask, Reply
-from greenroom.kernel._call import Question
+from greenroom.kernel._call import Question, answer
 from greenroom.kernel._exit import Exit, Normal
 from greenroom.kernel._message import Handler, handlers
 from greenroom.kernel._ref import NamedRef, Ref
@@ -201,7 +201,7 @@ class Actor:
 
     def _answer(self, question: Question) -> object:
         """Calls are found in the table like any message; what they ask is looked up behind them."""
-        return self._cell.answer(question)
+        return answer(self._cell, question)
 
     def _check(self, message: object) -> None:
         if type(message) not in self.__handles__:

@@ -21,6 +21,7 @@ def bury(cell: Cell) -> None:
     if cell.closed:
         return
     cell.closed = True
+    cell.simple = False
     cell.state = "dead"
     exit = cell.verdict = cell.verdict or Normal()
     ready = cell.ready

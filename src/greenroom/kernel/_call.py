@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, cast
 
-from greenroom.kernel._ask import Ask, kind_of
+from greenroom.kernel._ask import Ask, Reply, kind_of
 from greenroom.kernel._errors import CallCycle, CallTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from greenroom.kernel._cell import Cell
 
 
@@ -55,6 +58,33 @@ async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN4
     if question.error is not None:
         raise question.error
     return question.value
+
+
+def answer(cell: Cell, question: Question) -> Coroutine[Any, Any, object] | None:
+    """The callee's side: run the handler, and reply. What is left to await is returned."""
+    if question.done:
+        cell.dead_letter(question.message, "caller gone")
+        return None
+    handler = cell.handlers.get(question.message.__class__)
+    if handler is None:
+        cell.refuse(question, cell.no_handler())
+        return None
+    result: object = handler(cell.actor, question.message)
+    if type(result) is CoroutineType:
+        return _answer_later(cell, question, cast("Coroutine[Any, Any, object]", result))
+    _reply(cell, question, result)
+    return None
+
+
+async def _answer_later(cell: Cell, question: Question, result: Coroutine[Any, Any, object]) -> None:
+    _reply(cell, question, await result)
+
+
+def _reply(cell: Cell, question: Question, result: object) -> None:
+    if cell.stashed:
+        cell.stashed = False  # it will be handled again
+    elif type(result) is not Reply and not question.settle(result):
+        cell.dead_letter(question.message, "late reply")
 
 
 async def deliver(cell: Cell, message: object, timeout: float) -> None:

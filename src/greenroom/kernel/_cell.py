@@ -16,7 +16,6 @@ from anyio import lowlevel
 
 from greenroom.kernel._ask import Ask, Reply
 from greenroom.kernel._burial import bury, lose_in_hand
-from greenroom.kernel._call import Question
 from greenroom.kernel._childspec import ChildSpec, Grace
 from greenroom.kernel._crash import crashed, interrupt_in, is_cancellation
 from greenroom.kernel._errors import NotDelivered
@@ -59,6 +58,8 @@ class Cell:
         self.waiter: Any = None
         self.bounded = spec.mailbox != math.inf
         self.blocks = spec.overflow == "block"
+        self.simple = not self.bounded
+        """Alive and unbounded: whatever is sent goes straight into the user lane."""
         self.scope = anyio.CancelScope()
         self.grace: Grace = spec.grace(actor)
         self.ref: Ref = Ref(self)
@@ -235,36 +236,13 @@ class Cell:
         self.in_hand = entry
         handler = self.handlers.get(entry.__class__)
         if handler is None:
-            self.dead_letter(entry, self._no_handler())
+            self.dead_letter(entry, self.no_handler())
             return None
         result: object = handler(self.actor, entry)
         return cast("Coroutine[Any, Any, object]", result) if type(result) is CoroutineType else None
 
-    def answer(self, ask: Question) -> Coroutine[Any, Any, object] | None:
-        """Run the handler of a call, and reply."""
-        if ask.done:
-            self.dead_letter(ask.message, "caller gone")
-            return None
-        handler = self.handlers.get(ask.message.__class__)
-        if handler is None:
-            self.refuse(ask, self._no_handler())
-            return None
-        result: object = handler(self.actor, ask.message)
-        if type(result) is CoroutineType:
-            return self._answer_later(ask, cast("Coroutine[Any, Any, object]", result))
-        self._reply(ask, result)
-        return None
-
-    async def _answer_later(self, ask: Ask, result: Coroutine[Any, Any, object]) -> None:
-        self._reply(ask, await result)
-
-    def _reply(self, ask: Ask, result: object) -> None:
-        if self.stashed:
-            self.stashed = False  # it will be handled again
-        elif type(result) is not Reply and not ask.settle(result):
-            self.dead_letter(ask.message, "late reply")
-
-    def _no_handler(self) -> str:
+    def no_handler(self) -> str:
+        """Why a message that the actor handles in other states is not handled now."""
         return f"not handled in state {self.actor.__state__!r}"
 
     async def _heed(self, signal: Any) -> None:  # noqa: ANN401

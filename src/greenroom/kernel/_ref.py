@@ -51,13 +51,21 @@ class Ref:
         cell = self._cell
         if message.__class__ not in cell.known:
             raise TypeError(_unhandled(cell, message))
+        if cell.simple and not cell.system.wary:
+            # The usual case, spelt out: a call more would cost as much as all the rest.
+            cell.user.append(message)
+            if cell.waiter is not None:
+                cell.system.backend.wake(cell)
+        else:
+            self._cast(cell, message)
+
+    def _cast(self, cell: Cell, message: object) -> None:
         if cell.system.wary and not may_send(current.get(), cell, message):
             return
-        if cell.bounded:
-            box = cell.mailbox
-            if box.full and box.overflow in ("fail", "block") and not cell.closed:
-                text = f"{cell.path}: mailbox is full ({box.limit})"
-                raise MailboxFull(text)
+        box = cell.mailbox
+        if cell.bounded and box.full and box.overflow in ("fail", "block") and not cell.closed:
+            text = f"{cell.path}: mailbox is full ({box.limit})"
+            raise MailboxFull(text)
         cell.accept(message)
 
     async def send(self, message: object, timeout: float = 5.0) -> None:
