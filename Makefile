@@ -11,7 +11,7 @@ ARGS ?=
 KEY := $(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 STAMP := $(VENV)/.made-from-$(KEY)
 
-.PHONY: install demo test check format bench docs lock clean bubblewrap
+.PHONY: install demo test check format oracle bench docs lock clean bubblewrap
 
 install: bubblewrap $(STAMP)
 
@@ -50,6 +50,11 @@ check: install
 format: install
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# The same trees and scripts on our supervisor and on Erlang/OTP's: `make oracle N=5000`. Needs Debian's erlang-base.
+N ?= 1000
+oracle: install
+	GREENROOM_ORACLE_CASES=$(N) $(BIN)/python -m pytest tests/oracle $(ARGS)
 
 bench: install
 	@set -e; for file in $(wildcard bench/[a-z]*.py); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
