@@ -33,4 +33,5 @@ def test_unsafe_is_a_setting_of_its_own() -> None:
 
 def test_every_sandbox_spec_can_be_named() -> None:
     """No kind of sandbox is missing on the command line."""
-    assert set(KINDS.values()) == set(SandboxSpec.__subclasses__())
+    ours = {kind for kind in SandboxSpec.__subclasses__() if kind.__module__.startswith("greenroom.")}
+    assert set(KINDS.values()) == ours

@@ -12,6 +12,7 @@ import pytest
 
 from greenroom.sandboxes import Exec, SandboxError, SandboxRequest
 from greenroom.sandboxes.local import LocalBackend
+from greenroom.sandboxes.local.init import outwait
 from greenroom.sandboxes.local.sandbox import LocalSandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
@@ -286,6 +287,15 @@ async def test_killed_from_outside(sandbox: LocalSandbox, token: str, alive: Ali
             await attempt
     await sandbox.close()
     assert alive(token) == []
+
+
+async def test_lost_before_it_was_closed(sandbox: LocalSandbox) -> None:
+    """A sandbox that had died when it was closed was lost, whoever asks, and however late."""
+    with anyio.fail_after(10):
+        kill_keeper(sandbox)
+        await outwait(sandbox._body.init._outer)
+        await sandbox.close()
+        assert (await sandbox.lost()).kind == "sandbox_lost"
 
 
 async def test_lost_during_exec(sandbox: LocalSandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 from contextlib import suppress
@@ -50,6 +51,14 @@ class Init:
             self.code = self._reap()
             self._process.returncode = self.code
         return self.code
+
+    def over(self) -> bool:
+        """Whether it has ended, known or not yet."""
+        if self.code is not None or self._outer < 0:
+            return self.code is not None
+        poll = select.poll()
+        poll.register(self._outer, select.POLLIN)
+        return bool(poll.poll(0))
 
     async def gone(self) -> None:
         """Return when nothing is left: the keeper's end, in a namespace, is the end of all who lived in it."""

@@ -44,6 +44,8 @@ class LocalSandbox:
         self._programs: set[Program] = set()
         self._closing = anyio.Lock()
         self._closed = False
+        self._died = False
+        self._last_words = ""
         self._removed = False
 
     async def exec(self, program: Exec, *, timeout: float, limit: int = 64 * 1024) -> ExecResult:
@@ -119,6 +121,10 @@ class LocalSandbox:
 
     async def close(self) -> None:
         """Kill all, remove all. Shielded from cancellation, and bounded."""
+        if not self._closed:
+            # What has died before stays lost, however late somebody asks why.
+            self._died = self._body.init.over()
+            self._last_words = self._body.errors() if self._died else ""
         self._closed = True
         with anyio.CancelScope(shield=True):
             async with self._closing:
@@ -177,17 +183,18 @@ class LocalSandbox:
             raise SandboxError("host_exhausted", f"the host cannot serve sandbox {self.id}: {error}") from error
 
     async def _why(self) -> SandboxError:
-        code: int | None = None
-        if not self._closed:
+        code = self._body.init.code
+        if code is None and (self._died or not self._closed):
             with anyio.move_on_after(_GRACE):
                 code = await self._body.init.ended()
-        if self._closed:
+        if self._closed and not self._died:
             return SandboxError("sandbox_closed", f"sandbox {self.id} was closed")
         if code is None:
             return SandboxError("sandbox_unresponsive", f"sandbox {self.id} hung up and does not end")
         if code == OVER:
             return SandboxError("sandbox_expired", f"sandbox {self.id} reached the end of its time")
-        return SandboxError("sandbox_lost", f"sandbox {self.id} has died (exit status {code})", self._body.errors())
+        words = self._last_words if self._died else self._body.errors()
+        return SandboxError("sandbox_lost", f"sandbox {self.id} has died (exit status {code})", words)
 
     async def _abandon(self, running: Program) -> None:
         with anyio.move_on_after(_GRACE, shield=True), suppress(SandboxError):
