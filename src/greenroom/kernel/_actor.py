@@ -100,7 +100,7 @@ class Actor:
 
         A timer with the same key is replaced. Timers end with their incarnation; a restarted actor never sees them.
         """
-        cell = self._cell
+        cell = self._own()
         key = object() if key is None else key
         self.cancel_timer(key)
 
@@ -126,7 +126,12 @@ class Actor:
         What ``then`` makes of its result is cast to this actor. If it raises, this actor crashes of that. When the
         actor ends, its jobs are cancelled and waited for before ``stopped`` runs.
         """
-        return self._cell.run(work, then, name)
+        try:
+            cell = self._own()
+        except RuntimeError:
+            work.close()
+            raise
+        return cell.run(work, then, name)
 
     def defer(self, abandoned: object = None) -> Reply[Any]:
         """Take the reply to the call in hand, to answer later. Return it from the handler.
@@ -141,8 +146,10 @@ class Actor:
         if abandoned is not None:
             self._check(abandoned)
             ask.on_abandon = lambda: cell.accept(abandoned)
-        reply: Reply[Any] = Reply(ask, cell.owed.discard, lambda why: cell.dead_letter(ask.message, why))
-        cell.owed.add(reply)
+        reply: Reply[Any] = Reply(
+            ask, lambda reply: cell.owed.pop(reply, None), lambda why: cell.dead_letter(ask.message, why)
+        )
+        cell.owed[reply] = None
         return reply
 
     def become(self, state: str) -> None:
@@ -166,7 +173,7 @@ class Actor:
 
         Joining twice makes two memberships, as in OTP's ``pg``.
         """
-        self.system.groups.setdefault(group, []).append(self._cell)
+        self.system.groups.setdefault(group, []).append(self._own())
 
     def leave(self, group: str) -> None:
         """End one membership, if there is one."""
@@ -183,7 +190,7 @@ class Actor:
             self._cell.accept(Down(ref, exit))
         else:
             target.monitors.append(self._cell)
-            self._cell.monitored.add(target)
+            self._cell.monitored[target] = None
 
     def link(self, ref: Ref) -> None:
         """Share the fate of ``ref``: if either ends other than normally, so does the other, unless it traps exits."""
@@ -192,8 +199,8 @@ class Actor:
             exit = target.verdict if target is not None else None
             self._cell.signal(Linked(ref, exit or Normal()))
             return
-        self._cell.links.add(target)
-        target.links.add(self._cell)
+        self._cell.links[target] = None
+        target.links[self._cell] = None
 
     def bind(self, cell: Cell) -> None:
         """Called once by the system, before ``started``."""
@@ -202,6 +209,13 @@ class Actor:
     def _answer(self, question: Question) -> object:
         """Calls are found in the table like any message; what they ask is looked up behind them."""
         return answer(self._cell, question)
+
+    def _own(self) -> Cell:
+        """Its cell, unless it was abandoned and may begin nothing any more."""
+        if self._cell.closed:
+            text = f"{self._cell.path} was abandoned: it has no say any more"
+            raise RuntimeError(text)
+        return self._cell
 
     def _check(self, message: object) -> None:
         if type(message) not in self.__handles__:

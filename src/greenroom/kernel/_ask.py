@@ -59,7 +59,7 @@ class Reply(Generic[R]):
 
     __slots__ = ("_ask", "_closed", "_late")
 
-    def __init__(self, ask: Ask, closed: Callable[[Reply[Any]], None], late: Callable[[str], None]) -> None:
+    def __init__(self, ask: Ask, closed: Callable[[Reply[Any]], object], late: Callable[[str], None]) -> None:
         self._ask = ask
         self._closed = closed
         self._late = late

@@ -17,7 +17,6 @@ class AsyncioBackend:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self.on_alarm: Callable[[], None] = lambda: None
         self.now = self._loop.time
         self._new_future = self._loop.create_future
@@ -37,18 +36,13 @@ class AsyncioBackend:
     def current_task(self) -> object:
         return asyncio.current_task()
 
-    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
+    def spawn(
+        self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[object], None]
+    ) -> object:
         task = self._loop.create_task(main(), name=name)
-        self._tasks.add(task)  # the loop holds tasks weakly
-
-        def over(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if not task.cancelled():
-                task.exception()  # seen here; `main` has turned it into an exit already
-            ended()
-
         # A callback, since a task that is cancelled before its first step never runs its own `finally`.
-        task.add_done_callback(over)
+        task.add_done_callback(ended)
+        return task
 
     def alarm(self, when: float) -> None:
         if self._handle is not None:

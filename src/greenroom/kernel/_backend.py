@@ -36,8 +36,13 @@ class Backend(Protocol):
         """Identity of the running task."""
         ...
 
-    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
-        """Run ``main`` as a task of its own. ``ended`` is called when it is over, even if it never ran."""
+    def spawn(
+        self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[object], None]
+    ) -> object:
+        """Run ``main`` as a task of its own; ``ended`` is called when it is over, even if it never ran.
+
+        Returns the task, which the caller has to keep: event loops hold tasks weakly.
+        """
         ...
 
     def alarm(self, when: float) -> None:

@@ -76,12 +76,12 @@ def _tell(cell: Cell, exit: Exit, *, parent: bool) -> None:
     for watcher in cell.watchers:
         watcher.settle(exit)
     for monitor in cell.monitors:
-        monitor.monitored.discard(cell)
+        monitor.monitored.pop(cell, None)
         monitor.accept(Down(cell.ref, exit))
     for target in cell.monitored:
         target.monitors = [monitor for monitor in target.monitors if monitor is not cell]
     for linked in cell.links:
-        linked.links.discard(cell)
+        linked.links.pop(cell, None)
         linked.signal(Linked(cell.ref, exit))
     if cell.parent is not None and parent:
         cell.parent.signal(ChildExited(cell.spec.id, cell, exit))

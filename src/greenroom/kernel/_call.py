@@ -24,6 +24,14 @@ class Question(Ask, eq=False):
             self.abandon()
 
 
+class Beginning(Ask, eq=False):
+    """Whoever starts an actor waits for it to be ready."""
+
+    def expire(self) -> None:
+        """Called by the wheel when the time is up."""
+        self.cell.time_out("start")
+
+
 class Ticket(Ask, eq=False):
     """A place in the line before a mailbox that is full and blocks, with the message that is to go in."""
 

@@ -8,6 +8,7 @@ end is told in `_burial`.
 from __future__ import annotations
 
 import math
+from collections import deque
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -16,6 +17,7 @@ from anyio import lowlevel
 
 from greenroom.kernel._ask import Ask, Reply
 from greenroom.kernel._burial import bury, lose_in_hand
+from greenroom.kernel._call import Beginning
 from greenroom.kernel._childspec import ChildSpec, Grace
 from greenroom.kernel._crash import crashed, interrupt_in, is_cancellation
 from greenroom.kernel._errors import NotDelivered
@@ -43,6 +45,51 @@ _BATCH = 128
 
 class Cell:
     """One incarnation."""
+
+    __slots__ = (
+        "_strikes",
+        "actor",
+        "blocks",
+        "born",
+        "bounded",
+        "closed",
+        "grace",
+        "handled",
+        "handlers",
+        "ignored",
+        "in_hand",
+        "jobs",
+        "kids",
+        "known",
+        "last_exit",
+        "links",
+        "mailbox",
+        "monitored",
+        "monitors",
+        "owed",
+        "parent",
+        "path",
+        "ready",
+        "ref",
+        "restarts",
+        "scope",
+        "simple",
+        "spec",
+        "stash",
+        "stashed",
+        "state",
+        "suspended",
+        "system",
+        "table",
+        "task",
+        "timers",
+        "tracer",
+        "user",
+        "verdict",
+        "waiter",
+        "waiting_on",
+        "watchers",
+    )
 
     def __init__(self, system: System, spec: ChildSpec, actor: Actor, parent: Cell | None) -> None:
         backend = system.backend
@@ -77,14 +124,15 @@ class Cell:
         """How the incarnation before this one ended."""
         self.task: object = None
         self.waiting_on: Cell | None = None
-        self.ready: Ask | None = None
+        self.ready: Beginning | None = None
         self.kids: dict[str, Cell] = {}
-        self.jobs: set[Job] = set()
-        self.owed: set[Reply[Any]] = set()
-        self.links: set[Cell] = set()
+        # Dicts for sets: an empty one is a third the size, and of idle actors there may be many.
+        self.jobs: dict[Job, None] = {}
+        self.owed: dict[Reply[Any], None] = {}
+        self.links: dict[Cell, None] = {}
         self.monitors: list[Cell] = []
         """Who is to be told of its end."""
-        self.monitored: set[Cell] = set()
+        self.monitored: dict[Cell, None] = {}
         """Whose end it is to be told of."""
         self.watchers: list[Ask] = []
         self.timers: dict[object, Timer] = {}
@@ -92,7 +140,14 @@ class Cell:
         self.stashed = False
         """The message in hand was put aside by its handler."""
         self.tracer: Trace | None = None
-        self.strikes = Strikes(self)
+        self._strikes: Strikes | None = None
+
+    @property
+    def strikes(self) -> Strikes:
+        """What is left of the patience with it. Made when it is first tried: most actors never try it."""
+        if self._strikes is None:
+            self._strikes = Strikes(self)
+        return self._strikes
 
     # What others do to it. All of this is synchronous.
 
@@ -112,9 +167,12 @@ class Cell:
 
     def signal(self, message: object) -> None:
         """Take a signal into the system lane."""
-        if not self.closed:
-            self.mailbox.system.append(message)
-            self.system.backend.wake(self)
+        if self.closed:
+            return
+        if self.mailbox.system is None:
+            self.mailbox.system = deque()
+        self.mailbox.system.append(message)
+        self.system.backend.wake(self)
 
     def ask_stop(self, exit: Exit, grace: Grace) -> None:
         """Begin its end: in order within ``grace`` seconds, or by force. Does not wait."""
@@ -128,12 +186,15 @@ class Cell:
 
     def kill(self, *, brutal: bool = False) -> None:
         """Cancel what it is doing, see `Strikes`; brutally: without its ``stopped``."""
-        self.strikes.brutal = self.strikes.brutal or brutal
-        self.strikes.strike()
+        if brutal:
+            self.strikes.kill()
+        else:
+            self.strikes.strike()
 
     def time_out(self, what: str) -> None:
         """Its time is up: it ends `TimedOut`, by force, unless it is ending already."""
-        if self.verdict is None:
+        wanted = self.verdict is None or not self.verdict.abnormal
+        if wanted and self.state in ("starting", "running"):
             self.verdict = TimedOut(what)
             self.kill()
 
@@ -154,31 +215,24 @@ class Cell:
         backend = self.system.backend
         needs_ack = type(self.actor).started is not self.system.plain.started
         if needs_ack:
-            self.ready = Ask(backend, None)
+            self.ready = Beginning(backend, None, None, self, self.spec.start_timeout)
         self.system.task_began()
-        backend.spawn(self._main, self.path, self._task_over)
+        self.task = backend.spawn(self._main, self.path, self._task_over)
         if self.ready is None:
             return
-        timer = self.system.timers.after(self.spec.start_timeout, lambda: self.time_out("start"))
+        bucket = self.system.wheel.add(self.ready, self.spec.start_timeout)
         try:
             await self.ready.wait()
         except BaseException:
             self.kill(brutal=True)
             raise
         finally:
-            timer.cancel()
+            bucket.discard(self.ready)
         if self.ready.error is not None:
             raise self.ready.error
 
     async def _main(self) -> None:
         current.set(self)
-        self.task = self.system.backend.current_task()
-        await self._live()
-        if self.state != "zombie":
-            await self._wind_down()
-            bury(self)
-
-    async def _live(self) -> None:
         try:
             with self.scope:
                 await self._begin()
@@ -187,6 +241,9 @@ class Cell:
             self._raised(error)
         # Whoever asked what was in hand need not wait for the clean-up to learn that there will be no answer.
         lose_in_hand(self)
+        if self.state != "zombie":
+            await self._wind_down()
+            bury(self)
 
     async def _begin(self) -> None:
         self.system.emit("started", self.path)
@@ -198,18 +255,18 @@ class Cell:
             self.state = "running"
 
     async def _serve(self) -> None:
-        system, user, actor, backend = self.mailbox.system, self.user, self.actor, self.system.backend
+        box, user, actor, backend = self.mailbox, self.user, self.actor, self.system.backend
         while True:
-            if len(user) > self.mailbox.high and self.mailbox.rose(len(user)):
+            if len(user) > box.high and box.rose(len(user)):
                 self.system.emit("high_water", self.path, f"{len(user)} messages wait")
             self.let_in()
             for _ in range(_BATCH):
                 if self.verdict is not None:
                     self.in_hand = None
                     return
-                if system:
+                if box.system:
                     self.in_hand = None
-                    await self._heed(system.popleft())
+                    await self._heed(box.system.popleft())
                 elif user and not self.suspended:
                     self.in_hand = entry = user.popleft()
                     handler = self.table.get(entry.__class__)
@@ -296,6 +353,7 @@ class Cell:
         await self._clean(self._jobs_over())
         if stopped and not self.strikes.brutal:
             await self._clean(self.actor.stopped(self.verdict or Normal()))
+            await self._clean(self._jobs_over())  # begun in `stopped`
 
     async def _clean(self, work: Coroutine[Any, Any, None]) -> None:
         """Shielded from all but a strike. What it raises is told, and never stops the burial."""
@@ -315,7 +373,7 @@ class Cell:
         while self.jobs:
             await self.system.backend.park(self)
 
-    def _task_over(self) -> None:
+    def _task_over(self, _: object) -> None:
         if self.system.zombie_over(self):
             return
         if not self.closed:  # cancelled from outside before its first step
@@ -328,14 +386,14 @@ class Cell:
     def run(self, work: Coroutine[Any, Any, Any], then: Callable[[Any], object] | None, name: str) -> Job:
         """Start background work that belongs to this incarnation."""
         job = Job(self, work, then, name)
-        self.jobs.add(job)
+        self.jobs[job] = None
         self.system.task_began()
-        self.system.backend.spawn(job.main, f"{self.path} {name}", job.over)
+        job.task = self.system.backend.spawn(job.main, f"{self.path} {name}", job.over)
         return job
 
     def job_over(self, job: Job) -> None:
         """A job's task has ended."""
-        self.jobs.discard(job)
+        self.jobs.pop(job, None)
         if self.system.zombie_over(job):
             return
         self.system.backend.wake(self)
@@ -344,14 +402,14 @@ class Cell:
         elif job.error is not None:
             self.signal(JobFailed(job, job.error))
         elif job.then is not None and job.finished:
-            self.accept(job.then(job.result))
+            self.accept(job.message)
         self.system.task_over()
 
     def let_in(self) -> None:
         """Take messages of blocked senders as there is room for them, in order; all of them, if the actor is dead."""
         box = self.mailbox
         while box.waiters and (self.closed or not box.full):
-            ticket = box.waiters.popleft()
+            ticket = box.waiters.pop(0)
             if ticket.settle(None):
                 self.accept(ticket.message)
 

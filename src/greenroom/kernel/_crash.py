@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import Any, cast
 
 import anyio
 
 from greenroom.kernel._ask import kind_of
 from greenroom.kernel._exit import Crashed
-
-_TRACEBACK_LIMIT = 8 * 1024
 
 
 def is_cancellation(error: BaseException) -> bool:
@@ -44,9 +41,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 def crashed(error: BaseException, in_hand: object) -> Crashed:
     """The exit of an actor that raised ``error`` with ``in_hand``."""
-    cause = root_cause(error)
-    text = "".join(traceback.format_exception(cause))
-    return Crashed(cause, text[-_TRACEBACK_LIMIT:], _label(in_hand))
+    return Crashed(root_cause(error), _label(in_hand))
 
 
 def _label(in_hand: Any) -> str:  # noqa: ANN401

@@ -6,9 +6,12 @@ child is restarted after an abnormal exit only.
 
 from __future__ import annotations
 
+import traceback
 from typing import Any, ClassVar
 
 from msgspec import Struct
+
+_TRACEBACK_LIMIT = 8 * 1024
 
 
 class Exit(Struct, frozen=True):
@@ -45,9 +48,13 @@ class Crashed(Exit, frozen=True):
     """It raised."""
 
     exception: BaseException
-    traceback: str = ""
     message: str = ""
     """Type of the message in hand, or the name of the callback or job that raised."""
+
+    @property
+    def traceback(self) -> str:
+        """Where it raised, the last 8 KiB of it. Made when it is asked for: most crashes are never read."""
+        return "".join(traceback.format_exception(self.exception))[-_TRACEBACK_LIMIT:]
 
     def __repr__(self) -> str:
         return f"Crashed({self.exception!r} on {self.message})"

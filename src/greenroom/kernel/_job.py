@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Job:
     """Started with `Actor.run`. Ends with its actor at the latest."""
 
-    __slots__ = ("_began", "_cell", "_scope", "_work", "error", "finished", "name", "result", "then")
+    __slots__ = ("_began", "_cell", "_scope", "_work", "error", "finished", "message", "name", "result", "task", "then")
 
     def __init__(
         self, cell: Cell, work: Coroutine[Any, Any, Any], then: Callable[[Any], object] | None, name: str
@@ -30,6 +30,8 @@ class Job:
         self.name = name
         self.result: Any = None
         self.error: BaseException | None = None
+        self.message: object = None
+        self.task: object = None
         self.finished = False
         self._began = False
 
@@ -43,12 +45,13 @@ class Job:
         try:
             with self._scope:
                 self.result = await self._work
+                self.message = None if self.then is None else self.then(self.result)
                 self.finished = True
         except BaseException as error:  # noqa: BLE001 - handed to the actor, which crashes of it
             cancelled = is_cancellation(error)
             self.error = ForeignCancel(f"{self.name} was cancelled from outside the kernel") if cancelled else error
 
-    def over(self) -> None:
+    def over(self, _: object) -> None:
         """The task has ended, or never began."""
         if not self._began:
             self.error = ForeignCancel(f"{self.name} was cancelled before it began")

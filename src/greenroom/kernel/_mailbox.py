@@ -34,14 +34,15 @@ class Mailbox:
     __slots__ = ("high", "limit", "mark", "overflow", "system", "user", "waiters")
 
     def __init__(self, limit: float = math.inf, overflow: Overflow = "fail") -> None:
-        self.system: deque[Any] = deque()
+        self.system: deque[Any] | None = None
+        """Made for the first signal; most actors get a single one in their lives."""
         self.user: deque[Any] = deque()
         self.limit = limit
         self.overflow = overflow
         self.high = 0
         """The most that ever waited."""
         self.mark = _FIRST_MARK
-        self.waiters: deque[Ask] = deque()
+        self.waiters: list[Ask] = []
         """Senders that wait for room, in the order in which they came."""
 
     def rose(self, waiting: int) -> bool:

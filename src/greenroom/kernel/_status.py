@@ -63,22 +63,23 @@ class ActorDetail(Struct, frozen=True):
 _SHOWN = 20
 
 
-def status(cell: Cell) -> ActorStatus:
+def status(cell: Cell, now: float) -> ActorStatus:
     """The row of one actor."""
-    box = cell.mailbox
+    waiting = len(cell.user)
+    # By position, and without a look at what is not there: of these there may be ten thousand.
     return ActorStatus(
-        path=cell.path,
-        kind=type(cell.actor).__name__,
-        state="suspended" if cell.suspended and cell.state == "running" else cell.state,
-        mailbox=len(box.user),
-        high_water=max(box.high, len(box.user)),
-        handled=cell.handled,
-        restarts=cell.restarts,
-        age=cell.system.backend.now() - cell.born,
-        in_hand="" if cell.in_hand is None else kind_of(cell.in_hand),
-        waiting_on="" if cell.waiting_on is None else cell.waiting_on.path,
-        jobs=tuple(job.name for job in cell.jobs),
-        state_name=cell.actor.__state__,
+        cell.path,
+        cell.actor.__class__.__name__,
+        "suspended" if cell.suspended and cell.state == "running" else cell.state,
+        waiting,
+        max(cell.mailbox.high, waiting),
+        cell.handled,
+        cell.restarts,
+        now - cell.born,
+        "" if cell.in_hand is None else kind_of(cell.in_hand),
+        "" if cell.waiting_on is None else cell.waiting_on.path,
+        tuple([job.name for job in cell.jobs]) if cell.jobs else (),
+        cell.actor.__state__,
     )
 
 
@@ -89,7 +90,7 @@ def detail(cell: Cell) -> ActorDetail:
     except Exception as error:  # noqa: BLE001 - a broken observe must not break whoever looks
         observed = f"observe() raised {error!r}"
     return ActorDetail(
-        status=status(cell),
+        status=status(cell, cell.system.backend.now()),
         observed=observed,
         links=tuple(link.path for link in cell.links),
         children=tuple(kid.path for kid in cell.kids.values()),
@@ -102,11 +103,13 @@ def detail(cell: Cell) -> ActorDetail:
 def walk(cell: Cell) -> list[ActorStatus]:
     """The rows of an actor and all below it, parents before children."""
     rows: list[ActorStatus] = []
+    now = cell.system.backend.now()
     cells = [cell]
     while cells:
         next_cell = cells.pop()
-        rows.append(status(next_cell))
-        cells.extend(reversed(_in_order(next_cell)))
+        rows.append(status(next_cell, now))
+        if next_cell.kids:
+            cells.extend(reversed(_in_order(next_cell)))
     return rows
 
 

@@ -52,6 +52,13 @@ class Strikes:
             self._timer.cancel()
             self._timer = None
 
+    def kill(self) -> None:
+        """Strike at once and without `stopped`, from the beginning; a second time changes nothing."""
+        if not self.brutal:
+            self.brutal = True
+            self._count = 0
+            self.strike()
+
     def strike(self) -> None:
         """Cancel what the cell is doing; fence it if it was cancelled in vain before."""
         cell = self._cell

@@ -241,6 +241,8 @@ class System:
 
     async def start_cell(self, spec: ChildSpec, parent: Cell, restarts: int, last_exit: Exit | None = None) -> Cell:
         """Make and start one incarnation. Raises `StartFailed`."""
+        if parent.closed:
+            raise StartFailed(spec.id, Shutdown("supervisor died"))
         try:
             cell = self._enter(spec, parent)
         except Exception as error:
@@ -328,10 +330,11 @@ class System:
         """A cell is dead."""
         if isinstance(exit, Crashed):
             _log.warning("%s crashed on %s: %r", cell.path, exit.message, exit.exception)
-            _log.debug("%s", exit.traceback)
-            self.emit("crashed", cell.path, repr(exit.exception))
-        else:
-            self.emit("stopped", cell.path, str(exit))
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("%s", exit.traceback)
+        if self._subscriptions:
+            kind: EventKind = "crashed" if isinstance(exit, Crashed) else "stopped"
+            self.emit(kind, cell.path, repr(exit.exception) if isinstance(exit, Crashed) else str(exit))
         if cell is self._root and not self._leaving:
             self.fail(SystemFailed(exit))
 

@@ -53,14 +53,16 @@ class TrioBackend:
     def current_task(self) -> object:
         return trio.lowlevel.current_task()
 
-    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[], None]) -> None:
+    def spawn(
+        self, main: Callable[[], Coroutine[Any, Any, None]], name: str, ended: Callable[[object], None]
+    ) -> object:
         async def body() -> None:
             try:
                 await main()
             finally:
-                ended()
+                ended(None)
 
-        trio.lowlevel.spawn_system_task(body, name=name, context=contextvars.copy_context())
+        return trio.lowlevel.spawn_system_task(body, name=name, context=contextvars.copy_context())
 
     def alarm(self, when: float) -> None:
         self._due = self._clock.deadline = when
