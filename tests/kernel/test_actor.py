@@ -124,7 +124,7 @@ async def test_a_start_that_raises_is_the_starters_error() -> None:
 
 
 async def test_a_start_has_a_deadline() -> None:
-    """A `started` that hangs is cancelled when its time is up."""
+    """A `started` that hangs is cancelled when its time is up, or at most a thirty-second of that later."""
 
     class Stuck(Actor):
         async def started(self) -> None:
@@ -134,7 +134,7 @@ async def test_a_start_has_a_deadline() -> None:
         with pytest.raises(StartFailed) as caught:
             await system.start(temporary(Stuck, start_timeout=3))
         assert caught.value.exit == TimedOut("start")
-        assert anyio.current_time() == 3
+        assert 3 <= anyio.current_time() <= 3 * 33 / 32
 
 
 async def test_an_actor_may_decline_to_start() -> None:

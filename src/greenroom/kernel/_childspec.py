@@ -35,7 +35,7 @@ class ChildSpec(Struct, frozen=True):
     By default 5 for workers and infinity for supervisors, whose children have budgets of their own.
     """
     start_timeout: float = 30.0
-    """Seconds ``started`` may take."""
+    """Seconds ``started`` may take; enforced to within a thirty-second of that."""
     lifetime: float = math.inf
     """Seconds after which it ends `TimedOut`."""
     significant: bool = False

@@ -82,7 +82,7 @@ class Ref:
         await deliver(cell, message, timeout)
 
     async def call(self, message: Call[R], timeout: float = 5.0) -> R:
-        """Send and wait for the reply, at most ``timeout`` seconds.
+        """Send and wait for the reply, at most ``timeout`` seconds, give or take a thirty-second of that.
 
         Raises `NotDelivered`, `ReplyLost`, `CallTimeout`, or what the actor answered with `Reply.fail`. If the callee
         dies, the call ends at once. Cancelling the call tells the callee if it asked to know (`Actor.defer`).
