@@ -7,23 +7,22 @@ end is told in `_burial`.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from anyio import lowlevel
 
-from greenroom.kernel._ask import Ask, Reply
+from greenroom.kernel._ask import Ask
 from greenroom.kernel._burial import bury, lose_in_hand
 from greenroom.kernel._call import Beginning
-from greenroom.kernel._childspec import ChildSpec, Grace
+from greenroom.kernel._childspec import Grace
 from greenroom.kernel._crash import crashed, interrupt_in, is_cancellation
 from greenroom.kernel._errors import NotDelivered
-from greenroom.kernel._exit import Crashed, Exit, ForeignCancel, Normal, TimedOut
+from greenroom.kernel._exit import Crashed, Exit, ForeignCancel, Normal, Shutdown, TimedOut
+from greenroom.kernel._incarnation import Incarnation
 from greenroom.kernel._job import Job
-from greenroom.kernel._mailbox import Mailbox
 from greenroom.kernel._ref import Ref, current
 from greenroom.kernel._signals import Down, JobFailed, Linked, Replace, Stop, Suspend
 from greenroom.kernel._strikes import Strikes
@@ -31,116 +30,17 @@ from greenroom.kernel._strikes import Strikes
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from greenroom.kernel._actor import Actor
     from greenroom.kernel._message import Handler
-    from greenroom.kernel._system import System
-    from greenroom.kernel._timers import Timer
     from greenroom.kernel._trace import Trace
-
-State = Literal["starting", "running", "stopping", "dead", "zombie"]
 
 _BATCH = 128
 """Messages handled before other tasks get a turn."""
 
 
-class Cell:
-    """One incarnation."""
+class Cell(Incarnation):
+    """One incarnation, running."""
 
-    __slots__ = (
-        "_strikes",
-        "actor",
-        "blocks",
-        "born",
-        "bounded",
-        "closed",
-        "grace",
-        "handled",
-        "handlers",
-        "ignored",
-        "in_hand",
-        "jobs",
-        "kids",
-        "known",
-        "last_exit",
-        "links",
-        "mailbox",
-        "monitored",
-        "monitors",
-        "owed",
-        "parent",
-        "path",
-        "ready",
-        "ref",
-        "restarts",
-        "scope",
-        "simple",
-        "spec",
-        "stash",
-        "stashed",
-        "state",
-        "suspended",
-        "system",
-        "table",
-        "task",
-        "timers",
-        "tracer",
-        "user",
-        "verdict",
-        "waiter",
-        "waiting_on",
-        "watchers",
-    )
-
-    def __init__(self, system: System, spec: ChildSpec, actor: Actor, parent: Cell | None) -> None:
-        backend = system.backend
-        self.system = system
-        self.spec = spec
-        self.actor = actor
-        self.parent = parent
-        self.path: str = "/" if parent is None else f"{parent.path.rstrip('/')}/{spec.id}"
-        self.handlers = self.table = type(actor).__tables__[actor.__state__]
-        self.known = type(actor).__handles__
-        self.mailbox = Mailbox(spec.mailbox, spec.overflow)
-        self.user = self.mailbox.user
-        self.waiter: Any = None
-        self.bounded = spec.mailbox != math.inf
-        self.blocks = spec.overflow == "block"
-        self.simple = not self.bounded
-        """Alive and unbounded: whatever is sent goes straight into the user lane."""
-        self.scope = anyio.CancelScope()
-        self.grace: Grace = spec.grace(actor)
-        self.ref: Ref = Ref(self)
-        self.state: State = "starting"
-        self.closed = False
-        self.ignored = False
-        """It ended normally before it was ready: OTP's ``ignore``."""
-        self.suspended = False
-        self.verdict: Exit | None = None
-        self.in_hand: Any = None
-        self.handled = 0
-        self.born = backend.now()
-        self.restarts = 0
-        self.last_exit: Exit | None = None
-        """How the incarnation before this one ended."""
-        self.task: object = None
-        self.waiting_on: Cell | None = None
-        self.ready: Beginning | None = None
-        self.kids: dict[str, Cell] = {}
-        # Dicts for sets: an empty one is a third the size, and of idle actors there may be many.
-        self.jobs: dict[Job, None] = {}
-        self.owed: dict[Reply[Any], None] = {}
-        self.links: dict[Cell, None] = {}
-        self.monitors: list[Cell] = []
-        """Who is to be told of its end."""
-        self.monitored: dict[Cell, None] = {}
-        """Whose end it is to be told of."""
-        self.watchers: list[Ask] = []
-        self.timers: dict[object, Timer] = {}
-        self.stash: list[Any] = []
-        self.stashed = False
-        """The message in hand was put aside by its handler."""
-        self.tracer: Trace | None = None
-        self._strikes: Strikes | None = None
+    __slots__ = ()
 
     @property
     def strikes(self) -> Strikes:
@@ -243,6 +143,7 @@ class Cell:
         lose_in_hand(self)
         if self.state != "zombie":
             await self._wind_down()
+            await self._outlive_children()
             bury(self)
 
     async def _begin(self) -> None:
@@ -355,6 +256,20 @@ class Cell:
             await self._clean(self.actor.stopped(self.verdict or Normal()))
             await self._clean(self._jobs_over())  # begun in `stopped`
 
+    async def _outlive_children(self) -> None:
+        """Stop those that ``stopped`` did not, because it was cut short: whoever comes next needs their names.
+
+        It takes as long as they are given, so a strike at this cell is of no use any more.
+        """
+        if not self.kids or self.closed:
+            return
+        self.mourning = True
+        kids = list(self.kids.values())
+        for kid in reversed(kids):
+            kid.ask_stop(Shutdown("supervisor died"), kid.grace)
+        for kid in kids:
+            await self._clean(_outwait(kid))
+
     async def _clean(self, work: Coroutine[Any, Any, None]) -> None:
         """Shielded from all but a strike. What it raises is told, and never stops the burial."""
         self.scope = anyio.CancelScope(shield=True)
@@ -441,3 +356,7 @@ class Cell:
         """Count a message that nobody handled."""
         self.system.dead_letters += 1
         self.system.emit("dead_letter", self.path, f"{type(message).__name__}: {why}")
+
+
+async def _outwait(cell: Cell) -> None:
+    await cell.join()

@@ -62,7 +62,7 @@ class Strikes:
     def strike(self) -> None:
         """Cancel what the cell is doing; fence it if it was cancelled in vain before."""
         cell = self._cell
-        if cell.closed:
+        if cell.closed or cell.mourning:
             return
         self.put_off()
         self._count += 1
