@@ -9,7 +9,7 @@ import anyio
 import pytest
 from msgspec import Struct
 
-from greenroom.kernel import Actor, Call, CallTimeout, Ref, Reply, ReplyLost, StartFailed, System, on
+from greenroom.kernel import Actor, Call, CallTimeout, Reply, ReplyLost, StartFailed, Supervisor, System, on
 from greenroom.kernel._errors import CallCycle
 from tests.kernel.players import Crash, Heard, Player, Say, Wait, ask, player, temporary
 
@@ -125,7 +125,7 @@ async def test_calls_expire_each_at_its_own_time() -> None:
             group.start_soon(one, seconds)
         await anyio.sleep(1)
         group.start_soon(ask, outcomes, ref, Ask(), math.inf)
-        await anyio.sleep(1_000_000)
+        await anyio.sleep(50_000)
         assert (expired, outcomes) == ([0, 0.001, 7, 40, 100], [])
         ref.cast(Answer(("at last",)))
         await anyio.wait_all_tasks_blocked()
@@ -278,7 +278,9 @@ async def test_a_chain_of_calls_is_no_circle_once_it_is_over() -> None:
             await first.call(Act(lambda: ask(outcomes, second, work, timeout)))  # noqa: B023
         await anyio.sleep(100)
         await second.call(Act(lambda: ask(outcomes, first, Act(one))))
-    assert [outcome if isinstance(outcome, str) else type(outcome) for outcome in outcomes] == ["None", CallTimeout, "1"]
+    first_outcome, second_outcome, last_outcome = outcomes
+    assert (first_outcome, last_outcome) == ("None", "1")
+    assert isinstance(second_outcome, CallTimeout)
 
 
 async def test_a_caller_that_dies_is_a_caller_that_went_away() -> None:
@@ -319,4 +321,21 @@ async def test_a_child_cannot_call_its_younger_sibling_while_it_starts() -> None
     async with System() as system:
         with pytest.raises(StartFailed, match="/younger: no such actor"):
             await system.start(temporary(lambda: Hasty("elder", []), "elder"))
+        assert anyio.current_time() == 0
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="defect: a supervisor that waits for a start is not seen to wait, so the call waits for its time-out",
+)
+async def test_a_child_that_calls_its_supervisor_while_it_starts_is_refused() -> None:
+    """The supervisor waits for the start, so this is a circle like any other: an error that names it, at once."""
+
+    class Needy(Player):
+        async def started(self) -> None:
+            await self.parent.call(Supervisor.StopChild("other"), timeout=math.inf)
+
+    async with System() as system:
+        with pytest.raises(StartFailed, match="/it -> /"):
+            await system.start(temporary(lambda: Needy("needy", [])))
         assert anyio.current_time() == 0

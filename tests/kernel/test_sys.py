@@ -26,7 +26,8 @@ class Asking(Player):
 
     @on(Say)
     async def say(self, message: Say) -> None:
-        self.heard = [str(await self.other.call(Wait(10), timeout=60))]
+        answer: float = await self.other.call(Wait(10), timeout=60)
+        self.heard = [f"{answer:g}"]
 
 
 async def test_the_tree_shows_who_waits_for_whom() -> None:
@@ -270,3 +271,12 @@ async def test_a_frozen_start_is_its_start_timeouts_affair() -> None:
             await anyio.sleep(1)
             assert [event for event in events.take() if event.kind == "frozen" and event.path == "/it"] == []
             system.kill(ref)
+
+
+@pytest.mark.xfail(strict=True, reason="defect: a name and what it stands for are equal, but hash differently")
+async def test_addresses_that_are_equal_hash_alike() -> None:
+    """Whoever keeps addresses in a set finds an actor by its name, as long as the two are equal."""
+    async with System() as system:
+        ref = await system.start(player("a", []))
+        name = system.lookup("/a")
+        assert (name == ref) is (len({name, ref}) == 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from greenroom.kernel import Actor, ChildSpec, Exit, Ref, Supervisor, System
+from greenroom.kernel import Actor, Call, ChildSpec, Exit, Ref, Supervisor, System
 from greenroom.kernel._supervisor import Children
 from tests.kernel.players import Crash, Leave, Player, player
 
@@ -76,6 +76,11 @@ def players(names: str, log: list[str], **fields: Any) -> list[ChildSpec]:  # no
 def top(children: Sequence[ChildSpec] = (), **options: Any) -> ChildSpec:  # noqa: ANN401
     """The supervisor under test."""
     return ChildSpec("top", lambda: Supervisor(children, **options), restart="temporary")
+
+
+def for_the_stopped(id: str) -> list[Call[Any]]:
+    """The calls that want a child that is stopped."""
+    return [Supervisor.RestartChild(id), Supervisor.DeleteChild(id)]
 
 
 def counts(system: System, path: str = "/top") -> tuple[int, int]:

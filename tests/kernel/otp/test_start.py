@@ -15,7 +15,6 @@ from tests.kernel.players import player
 pytestmark = pytest.mark.anyio
 
 
-
 def junk() -> Any:  # noqa: ANN401
     """What a start function may return in a language without types."""
     return 42

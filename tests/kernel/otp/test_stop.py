@@ -93,7 +93,7 @@ async def test_sup_stop_race() -> None:
     None of them is restarted, and the supervisor ends `Shutdown`.
     """
     log: list[str] = []
-    specs = [player(str(number), log, restart=restart) for number, (restart, _) in enumerate(RACERS)]  # type: ignore[arg-type]
+    specs = [player(str(number), log, restart=restart) for number, (restart, _) in enumerate(RACERS)]
     async with System() as system, anyio.create_task_group() as group:
         ref = await system.start(top([*specs, slow("last", log, 5, shutdown=10)], intensity=100))
         racers = [system.cells[f"/top/{number}"].ref for number in range(len(RACERS))]

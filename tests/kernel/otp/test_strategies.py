@@ -24,7 +24,7 @@ def ok_then_fail() -> Any:  # noqa: ANN401
 def incarnations(system: System, names: str = "abc") -> list[Ref | None]:
     """Who has the children's names now."""
     cells = [system.cells.get(f"/top/{name}") for name in names]
-    return [cell and cell.ref for cell in cells]
+    return [None if cell is None else cell.ref for cell in cells]
 
 
 async def gave_up(system: System, top: Ref, child: str) -> Escalation:
