@@ -283,6 +283,22 @@ async def test_a_chain_of_calls_is_no_circle_once_it_is_over() -> None:
     assert isinstance(second_outcome, CallTimeout)
 
 
+async def test_a_call_that_is_answered_makes_no_circle() -> None:
+    """Whoever has an answer does not wait any more, even if it has had no turn to look at it."""
+    outcomes: list[object] = []
+    async with System() as system:
+        first = await system.start(temporary(Acting, "first"))
+        second = await system.start(temporary(Acting, "second"))
+        system.suspend(second)
+        async with anyio.create_task_group() as group:
+            group.start_soon(first.call, Act(lambda: second.call(Act(one))))
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(second.call, Act(lambda: ask(outcomes, first, Act(one))))
+            await anyio.wait_all_tasks_blocked()
+            system.suspend(second, on=False)
+    assert outcomes == ["1"]
+
+
 async def test_a_caller_that_dies_is_a_caller_that_went_away() -> None:
     """The actor that owes an answer is told when its caller is killed in the middle of the call."""
     async with System() as system, anyio.create_task_group() as group:
@@ -324,10 +340,6 @@ async def test_a_child_cannot_call_its_younger_sibling_while_it_starts() -> None
         assert anyio.current_time() == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: a supervisor that waits for a start is not seen to wait, so the call waits for its time-out",
-)
 async def test_a_child_that_calls_its_supervisor_while_it_starts_is_refused() -> None:
     """The supervisor waits for the start, so this is a circle like any other: an error that names it, at once."""
 

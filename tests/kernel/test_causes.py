@@ -59,8 +59,8 @@ async def test_several_errors_in_groups_are_one_flat_group() -> None:
         ref.cast(Do(lambda: together(*errors)))
         exit = await system.join(ref)
     assert isinstance(exit, Crashed)
-    assert isinstance(exit.exception, BaseExceptionGroup)
     group = cast("BaseExceptionGroup[Exception]", exit.exception)
+    assert isinstance(group, BaseExceptionGroup)
     assert sorted(str(error) for error in group.exceptions) == sorted(str(error) for error in errors)
 
 

@@ -20,7 +20,7 @@ from greenroom.kernel._childspec import Grace
         ({"start_timeout": -1.0}, "start_timeout=-1.0 must be seconds"),
         ({"lifetime": "long"}, "lifetime='long' must be seconds"),
         ({"significant": True}, "significant=True must be False for a permanent child"),
-        ({"mailbox": -3}, "mailbox=-3 must be a positive number"),
+        ({"mailbox": -3}, "mailbox=-3 must be 1 or more"),
         ({"overflow": "spill"}, "overflow='spill' must be one of fail, block, drop_new, drop_old"),
     ],
 )

@@ -76,7 +76,6 @@ async def test_an_interrupt_in_started_goes_to_the_root_and_out() -> None:
     assert len(starts) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a restart that waited for its turn begins while the program ends")
 async def test_a_restart_that_waits_is_called_off_by_an_interrupt() -> None:
     """Who was to come back in a while does not, although others still take their time to stop."""
     log: list[str] = []

@@ -7,9 +7,9 @@ import anyio
 import pytest
 from msgspec import Struct
 
-from greenroom.kernel import Crashed, Exit, System, on
+from greenroom.kernel import Crashed, Exit, Normal, System, on
 from greenroom.kernel._job import Job
-from tests.kernel.players import Heard, Player, Say, temporary
+from tests.kernel.players import Heard, Leave, Player, Say, temporary
 
 pytestmark = pytest.mark.anyio
 
@@ -85,6 +85,53 @@ async def test_a_cancelled_job_says_nothing() -> None:
         ref.cast(CancelIt())
         await anyio.sleep(20)
         assert await ref.call(Heard()) == []
+
+
+async def test_a_cancelled_job_that_takes_no_notice_says_nothing_either() -> None:
+    """What it finishes all the same is not sent: its actor has said that it does not want it."""
+
+    async def deaf() -> str:
+        found = ""
+        with anyio.CancelScope(shield=True):
+            found = await dig()
+        return found
+
+    async with System() as system:
+        ref = await system.start(temporary(Worker))
+        ref.cast(Go(deaf))
+        await anyio.sleep(1)
+        ref.cast(CancelIt())
+        await anyio.sleep(20)
+        assert (await ref.call(Heard()), system.dead_letters) == ([], 0)
+
+
+async def test_a_job_begun_by_a_job_that_is_cancelled_is_cancelled_too() -> None:
+    """However late a job begins, it does not hold up the end of its actor."""
+    worker = Worker()
+
+    async def last_wish() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            worker.run(dig())
+
+    async with System() as system:
+        await system.start(temporary(lambda: worker))
+        worker.ref.cast(Go(last_wish))
+        await anyio.wait_all_tasks_blocked()
+        began = anyio.current_time()
+        await system.stop_child("it")
+        assert anyio.current_time() == began
+
+
+async def test_an_actor_that_leaves_has_time_to_end_its_jobs() -> None:
+    """``brutal`` is how its supervisor ends it; who ends by itself ends as it said, its jobs being cancelled before."""
+    async with System() as system:
+        ref = await system.start(temporary(Worker, shutdown="brutal"))
+        ref.cast(Go(dig))
+        await anyio.wait_all_tasks_blocked()
+        ref.cast(Leave())
+        assert await system.join(ref) == Normal()
 
 
 async def test_jobs_are_over_before_their_actor_cleans_up() -> None:

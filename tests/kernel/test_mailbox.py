@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
-from greenroom.kernel import CallTimeout, MailboxFull, NotDelivered, Ref, System
+from greenroom.kernel import CallTimeout, Down, MailboxFull, NotDelivered, Ref, System, on
 from greenroom.kernel._mailbox import Mailbox, Overflow
-from tests.kernel.players import Crash, Hang, Heard, Leave, Say, Wait, ask, player
+from tests.kernel.players import Crash, Hang, Heard, Leave, Player, Say, Wait, ask, player, temporary
 
 
 async def hanging(system: System, overflow: Overflow, mailbox: float = 3) -> Ref:
@@ -64,6 +65,46 @@ async def test_a_full_mailbox_may_make_its_senders_wait_in_line() -> None:
                 group.start_soon(ref.send, Say(word), 60)
                 await anyio.wait_all_tasks_blocked()
         assert await ref.call(Heard()) == list("abcdefg")
+
+
+class Expect(Struct, frozen=True):
+    """Have a job, a timer and the end of this actor bring news within a few seconds."""
+
+    ref: Ref
+
+
+class Expecting(Player):
+    @on(Expect)
+    def expect(self, message: Expect) -> None:
+        self.monitor(message.ref)
+        self.after(2, Say("time"))
+        self.run(anyio.sleep(3), then=lambda _: Say("result"))
+
+    @on(Down)
+    def down(self, _: Down) -> None:
+        self.heard.append("down")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("overflow", get_args(Overflow))
+async def test_a_full_mailbox_takes_what_its_actor_waits_for(overflow: Overflow) -> None:
+    """The bound is for others: no timer, no `Down` and no result of a job is refused, dropped or pushed out."""
+    answers: list[object] = []
+    async with System() as system, anyio.create_task_group() as group:
+        other = await system.start(player("other", [], restart="temporary"))
+        ref = await system.start(temporary(lambda: Expecting("one", []), mailbox=1, overflow=overflow))
+        await ref.send(Expect(other))
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(ask, answers, ref, Wait(10))
+        await anyio.wait_all_tasks_blocked()
+        ref.cast(Say("from outside"))
+        other.cast(Leave())
+        await anyio.sleep(5)
+        if overflow == "drop_old":
+            ref.cast(Say("no room for it"))
+        await anyio.sleep(10)
+        news = [text for text in await ref.call(Heard()) if text in ("down", "time", "result")]
+        assert news == ["down", "time", "result"]
 
 
 @pytest.mark.anyio

@@ -238,6 +238,20 @@ async def test_backoff_waits_longer_each_time() -> None:
     assert waits == pytest.approx([1, 2, 4, 5])
 
 
+async def test_a_restart_that_waited_takes_along_who_came_meanwhile() -> None:
+    """A child that depends on one that waits for its restart, and was started out of order, starts again after it."""
+    log: list[str] = []
+    backoff = Backoff(first=5, jitter=0)
+    specs = [player("a", log), player("b", log)]
+    async with System() as system:
+        top = await system.start(supervisor(specs, strategy="rest_for_one", backoff=backoff))
+        await crash(system, "/top/a")
+        await top.call(Supervisor.StartChild(player("c", log)))
+        await anyio.sleep(10)
+    restart = log[log.index("c starts") :]
+    assert restart[:5] == ["c starts", "c stops: Shutdown", "a starts", "b starts", "c starts"]
+
+
 @pytest.mark.parametrize(
     ("shutdown", "seconds", "ends"),
     [(2.0, 2.0, "Killed"), (math.inf, 60.0, "Shutdown"), ("brutal", 0.0, None)],

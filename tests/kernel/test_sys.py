@@ -273,7 +273,6 @@ async def test_a_frozen_start_is_its_start_timeouts_affair() -> None:
             system.kill(ref)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a name and what it stands for are equal, but hash differently")
 async def test_addresses_that_are_equal_hash_alike() -> None:
     """Whoever keeps addresses in a set finds an actor by its name, as long as the two are equal."""
     async with System() as system:

@@ -159,6 +159,17 @@ def test_cancelled_timers_do_not_pile_up() -> None:
     assert len(under_test._heap) < 2000
 
 
+def test_what_expires_at_once_does_so_in_order() -> None:
+    """Calls of one bucket expire in the order in which they were made, so that a seed always gives the same run."""
+    clock: Any = Alarm()
+    wheel = Wheel(clock, Timers(clock))
+    expired: dict[int, float] = {}
+    for number in range(100):
+        wheel.add(Deadline(number, expired, clock), 1.0)
+    clock.run()
+    assert list(expired) == list(range(100))
+
+
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.001, 100)), min_size=1, max_size=40))
 def test_the_wheel_is_never_early_and_hardly_late(calls: list[tuple[float, float]]) -> None:
     """A call's deadline fires within a thirty-second of its delay, and not before."""

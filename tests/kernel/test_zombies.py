@@ -257,9 +257,21 @@ async def test_a_zombie_can_begin_nothing() -> None:
             await anyio.wait_all_tasks_blocked()
             await system.stop_child("it")
             await anyio.sleep(10_000)
-            members = system.members("choir")
+            groups = dict(system.groups)
         assert anyio.current_time() < 11_000
-    assert (members, "done" in log) == ([], False)
+    assert (groups, "done" in log) == ({}, False)
+
+
+async def test_a_zombie_that_waited_for_its_job_ends_with_it() -> None:
+    """An actor and its job, both given up: when the job comes to its end at last, neither is left."""
+    async with deafness() as work, System(fence_after=1) as system:
+        ref = await system.start(doer(shutdown="brutal"))
+        ref.cast(DoBeside(work))
+        await anyio.wait_all_tasks_blocked()
+        await system.stop_child("it")
+        assert len(system.zombies) == 2
+        await anyio.sleep(10_001)
+        assert system.zombies == set()
 
 
 async def test_a_zombie_starts_nobody() -> None:
@@ -278,3 +290,25 @@ async def test_a_zombie_starts_nobody() -> None:
         await system.stop_child("it")
         await anyio.sleep(10_001)
         assert list(system.cells) == ["/"]
+
+
+async def test_a_supervisor_that_is_given_up_outlives_its_children() -> None:
+    """Its name is free only when theirs are: whoever starts in its place can start them at once."""
+    log: list[str] = []
+
+    class Slow(Player):
+        async def stopped(self, exit: Exit) -> None:
+            await anyio.sleep(10)
+            await super().stopped(exit)
+
+    class Stuck(Supervisor):
+        async def stopped(self, exit: Exit) -> None:
+            await work()
+
+    stuck = ChildSpec("stuck", lambda: Stuck([ChildSpec("a", lambda: Slow("a", log), shutdown=20)]), shutdown=1)
+    async with deafness() as work, System(fence_after=1) as system:
+        top = await system.start(ChildSpec("top", lambda: Supervisor([stuck])))
+        await top.call(Supervisor.StopChild("stuck"), timeout=100)
+        assert log == ["a starts", "a stops: Shutdown"]
+        await top.call(Supervisor.RestartChild("stuck"))
+        assert log[2:] == ["a starts"]

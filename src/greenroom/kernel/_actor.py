@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from greenroom.kernel._ask import Ask, Reply
 from greenroom.kernel._call import Question, answer
 from greenroom.kernel._exit import Exit, Normal
+from greenroom.kernel._mailbox import Own
 from greenroom.kernel._message import Handler, handlers
 from greenroom.kernel._ref import NamedRef, Ref
 from greenroom.kernel._signals import Down, Linked
@@ -46,6 +47,7 @@ class Actor:
         cls.__handles__ = frozenset(message for table in cls.__tables__.values() for message in table)
         for table in cls.__tables__.values():
             table[Question] = Actor._answer
+            table[Own] = Actor._handle_own
 
     # To override.
 
@@ -106,7 +108,7 @@ class Actor:
 
         def fire() -> None:
             del cell.timers[key]
-            cell.accept(message)
+            cell.tell(message)
 
         self._check(message)
         cell.timers[key] = cell.system.timers.after(delay, fire)
@@ -145,7 +147,7 @@ class Actor:
             raise TypeError(text)
         if abandoned is not None:
             self._check(abandoned)
-            ask.on_abandon = lambda: cell.accept(abandoned)
+            ask.on_abandon = lambda: cell.tell(abandoned)
         reply: Reply[Any] = Reply(
             ask, lambda reply: cell.owed.pop(reply, None), lambda why: cell.dead_letter(ask.message, why)
         )
@@ -173,7 +175,8 @@ class Actor:
 
         Joining twice makes two memberships, as in OTP's ``pg``.
         """
-        self.system.groups.setdefault(group, []).append(self._own())
+        cell = self._own()
+        self.system.groups.setdefault(group, []).append(cell)
 
     def leave(self, group: str) -> None:
         """End one membership, if there is one."""
@@ -187,7 +190,7 @@ class Actor:
         target = ref.resolve()
         if target is None or target.closed:
             exit = Normal() if target is None or target.verdict is None else target.verdict
-            self._cell.accept(Down(ref, exit))
+            self._cell.tell(Down(ref, exit))
         else:
             target.monitors.append(self._cell)
             self._cell.monitored[target] = None
@@ -209,6 +212,9 @@ class Actor:
     def _answer(self, question: Question) -> object:
         """Calls are found in the table like any message; what they ask is looked up behind them."""
         return answer(self._cell, question)
+
+    def _handle_own(self, own: Own) -> object:
+        return self._cell.handle_own(own.message)
 
     def _own(self) -> Cell:
         """Its cell, unless it was abandoned and may begin nothing any more."""

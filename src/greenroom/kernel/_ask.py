@@ -7,11 +7,15 @@ late replies are dropped and counted, never delivered (EEP 53 gives Erlang the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from msgspec import Struct
 
+from greenroom.kernel._mailbox import Own
 from greenroom.kernel._message import R
+
+if TYPE_CHECKING:
+    from greenroom.kernel._cell import Cell
 
 
 class Ask(Struct, eq=False):
@@ -48,10 +52,18 @@ class Ask(Struct, eq=False):
         if told is not None:
             told()
 
-    async def wait(self) -> None:
-        """Until settled, which may be already."""
-        if not self.done:
+    async def wait(self, waiter: Cell | None = None) -> None:
+        """Until settled, which may be already. An actor that waits is seen to: a call back to it is a cycle."""
+        if self.done:
+            return
+        if waiter is None:
             await self.backend.park(self)
+            return
+        waiter.waiting_on = self
+        try:
+            await self.backend.park(self)
+        finally:
+            waiter.waiting_on = None
 
 
 class Reply(Generic[R]):
@@ -89,4 +101,4 @@ class Reply(Generic[R]):
 
 def kind_of(entry: object) -> str:
     """Name of a message's type, asked or cast."""
-    return type(entry.message if isinstance(entry, Ask) else entry).__name__
+    return type(entry.message if isinstance(entry, Ask | Own) else entry).__name__

@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 if TYPE_CHECKING:
-    from greenroom.kernel._backend import Sleeper
+    from greenroom.kernel._backend import Scope, Sleeper
 
 
 class AsyncioBackend:
@@ -19,6 +21,7 @@ class AsyncioBackend:
         self._handle: asyncio.TimerHandle | None = None
         self.on_alarm: Callable[[], None] = lambda: None
         self.now = self._loop.time
+        self.new_scope: Callable[..., Scope] = type(anyio.CancelScope())
         self._new_future = self._loop.create_future
 
     def park(self, sleeper: Sleeper) -> asyncio.Future[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from types import TracebackType
 from typing import Any, Protocol
 
 
@@ -17,8 +18,30 @@ class Sleeper(Protocol):
     waiter: Any
 
 
+class Scope(Protocol):
+    """A cancel scope, anyio's or the event loop's own: they nest, and mean the same."""
+
+    @property
+    def cancel_called(self) -> bool:
+        """Whether it was cancelled, or its deadline is over."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel what runs in it, and what will."""
+        ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
 class Backend(Protocol):
     """An event loop, as the kernel sees it. All methods belong to the loop's own thread."""
+
+    new_scope: Callable[..., Scope]
+    """Makes what anyio's ``CancelScope`` stands for here, without the detour: it is a tenth of an actor's life."""
 
     def park(self, sleeper: Sleeper) -> Awaitable[None]:
         """Sleep until woken or cancelled. At most one task at a time sleeps on one sleeper."""

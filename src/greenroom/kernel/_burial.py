@@ -26,7 +26,7 @@ def bury(cell: Cell) -> None:
     exit = cell.verdict = cell.verdict or Normal()
     ready = cell.ready
     was_ready = ready is None or (ready.done and ready.error is None)
-    cell.strikes.put_off()
+    cell.put_off_strikes()
     for timer in cell.timers.values():
         timer.cancel()
     if cell.tracer is not None:
@@ -40,7 +40,7 @@ def bury(cell: Cell) -> None:
     if ready is not None and not ready.done:
         cell.ignored = not exit.abnormal
         ready.settle(None, None if cell.ignored else StartFailed(cell.spec.id, exit))
-    _tell(cell, exit, parent=was_ready)
+    _tell(cell, exit, parent=was_ready and not cell.expected)
 
 
 def lose_in_hand(cell: Cell) -> None:
@@ -62,9 +62,10 @@ def _lost(cell: Cell) -> ReplyLost:
 
 def _end_asks(cell: Cell) -> None:
     lose_in_hand(cell)
-    lost = _lost(cell)
-    for reply in list(cell.owed):
-        reply.lose(lost)
+    if cell.owed:
+        lost = _lost(cell)
+        for reply in list(cell.owed):
+            reply.lose(lost)
     cell.unstash()
     for entry in cell.mailbox.user:
         cell.refuse(entry, "dead")
@@ -77,7 +78,7 @@ def _tell(cell: Cell, exit: Exit, *, parent: bool) -> None:
         watcher.settle(exit)
     for monitor in cell.monitors:
         monitor.monitored.pop(cell, None)
-        monitor.accept(Down(cell.ref, exit))
+        monitor.tell(Down(cell.ref, exit))
     for target in cell.monitored:
         target.monitors = [monitor for monitor in target.monitors if monitor is not cell]
     for linked in cell.links:

@@ -46,8 +46,9 @@ async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN4
     caller = system.caller()
     if caller is not None:
         refuse_cycle(caller, cell)
-        caller.waiting_on = cell
     question = Question(system.backend, message, None, cell, timeout)
+    if caller is not None:
+        caller.waiting_on = question
     bucket = system.wheel.add(question, timeout)
     try:
         if cell.blocks:
@@ -60,7 +61,7 @@ async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN4
         question.abandon()
         raise
     finally:
-        bucket.discard(question)
+        bucket.pop(question, None)
         if caller is not None:
             caller.waiting_on = None
     if question.error is not None:
@@ -107,7 +108,7 @@ async def deliver(cell: Cell, message: object, timeout: float) -> None:
     try:
         await ticket.wait()
     finally:
-        bucket.discard(ticket)
+        bucket.pop(ticket, None)
         if ticket in box.waiters:
             box.waiters.remove(ticket)
     if ticket.error is not None:
@@ -122,4 +123,5 @@ def refuse_cycle(caller: Cell, callee: Cell) -> None:
         chain.append(cell.path)
         if cell is caller:
             raise CallCycle(" -> ".join(chain))
-        cell = cell.waiting_on
+        ahead = cell.waiting_on
+        cell = None if ahead is None or ahead.done else ahead.cell  # one that is answered waits no longer

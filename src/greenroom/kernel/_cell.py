@@ -11,7 +11,6 @@ from collections import deque
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
-import anyio
 from anyio import lowlevel
 
 from greenroom.kernel._ask import Ask
@@ -23,6 +22,7 @@ from greenroom.kernel._errors import NotDelivered
 from greenroom.kernel._exit import Crashed, Exit, ForeignCancel, Normal, Shutdown, TimedOut
 from greenroom.kernel._incarnation import Incarnation
 from greenroom.kernel._job import Job
+from greenroom.kernel._mailbox import Own
 from greenroom.kernel._ref import Ref, current
 from greenroom.kernel._signals import Down, JobFailed, Linked, Replace, Stop, Suspend
 from greenroom.kernel._strikes import Strikes
@@ -49,6 +49,11 @@ class Cell(Incarnation):
             self._strikes = Strikes(self)
         return self._strikes
 
+    def put_off_strikes(self) -> None:
+        """No strike is due any more."""
+        if self._strikes is not None:
+            self._strikes.put_off()
+
     # What others do to it. All of this is synchronous.
 
     def accept(self, message: object) -> None:
@@ -62,6 +67,15 @@ class Cell(Incarnation):
                 self.refuse(left_over, "mailbox full")
         else:
             self.user.append(message)
+        if self.waiter is not None:
+            self.system.backend.wake(self)
+
+    def tell(self, message: object) -> None:
+        """Take one of the kernel's own messages into the user lane, full or not: only outsiders are bounded."""
+        if self.closed:
+            self.refuse(message, "dead")
+            return
+        self.user.append(Own(message) if self.mailbox.overflow == "drop_old" else message)
         if self.waiter is not None:
             self.system.backend.wake(self)
 
@@ -98,13 +112,13 @@ class Cell(Incarnation):
             self.verdict = TimedOut(what)
             self.kill()
 
-    async def join(self) -> Exit:
+    async def join(self, waiter: Cell | None = None) -> Exit:
         """Wait until it is dead."""
         if self.closed:
             return self.verdict or Normal()
-        watcher = Ask(self.system.backend, None)
+        watcher = Ask(self.system.backend, None, None, self)
         self.watchers.append(watcher)
-        await watcher.wait()
+        await watcher.wait(waiter)
         exit: Exit = watcher.value
         return exit
 
@@ -113,23 +127,23 @@ class Cell(Incarnation):
     async def start(self) -> None:
         """Run it, and wait until it is ready. Raises `StartFailed`."""
         backend = self.system.backend
-        needs_ack = type(self.actor).started is not self.system.plain.started
-        if needs_ack:
-            self.ready = Beginning(backend, None, None, self, self.spec.start_timeout)
+        ready = None
+        if type(self.actor).started is not self.system.plain.started:
+            ready = self.ready = Beginning(backend, None, None, self, self.spec.start_timeout)
         self.system.task_began()
         self.task = backend.spawn(self._main, self.path, self._task_over)
-        if self.ready is None:
+        if ready is None:
             return
-        bucket = self.system.wheel.add(self.ready, self.spec.start_timeout)
+        bucket = self.system.wheel.add(ready, self.spec.start_timeout)
         try:
-            await self.ready.wait()
+            await ready.wait(self.parent)
         except BaseException:
             self.kill(brutal=True)
             raise
         finally:
-            bucket.discard(self.ready)
-        if self.ready.error is not None:
-            raise self.ready.error
+            bucket.pop(ready, None)
+        if ready.error is not None:
+            raise ready.error
 
     async def _main(self) -> None:
         current.set(self)
@@ -199,6 +213,10 @@ class Cell(Incarnation):
         result: object = handler(self.actor, entry)
         return cast("Coroutine[Any, Any, object]", result) if type(result) is CoroutineType else None
 
+    def handle_own(self, message: object) -> Coroutine[Any, Any, object] | None:
+        """Run the handler of one of the kernel's own messages."""
+        return self._dispatch(message)
+
     def no_handler(self) -> str:
         """Why a message that the actor handles in other states is not handled now."""
         return f"not handled in state {self.actor.__state__!r}"
@@ -224,7 +242,7 @@ class Cell(Incarnation):
 
     def _link_broke(self, ref: Ref, exit: Exit) -> None:
         if self.actor.trap_exits:
-            self.accept(Down(ref, exit))
+            self.tell(Down(ref, exit))
         elif not isinstance(exit, Normal):
             self.verdict = exit
 
@@ -250,11 +268,12 @@ class Cell(Incarnation):
         if not self.jobs and not stopped:
             return
         if not self.strikes.pending:
-            self.strikes.after(self.grace)
-        await self._clean(self._jobs_over())
+            # "brutal" is how its supervisor ends it, not how it ends by itself.
+            self.strikes.after(self.system.fence_after if self.grace == "brutal" else self.grace)
+        await self._end_jobs()
         if stopped and not self.strikes.brutal:
             await self._clean(self.actor.stopped(self.verdict or Normal()))
-            await self._clean(self._jobs_over())  # begun in `stopped`
+            await self._end_jobs()  # begun in `stopped`
 
     async def _outlive_children(self) -> None:
         """Stop those that ``stopped`` did not, because it was cut short: whoever comes next needs their names.
@@ -272,7 +291,7 @@ class Cell(Incarnation):
 
     async def _clean(self, work: Coroutine[Any, Any, None]) -> None:
         """Shielded from all but a strike. What it raises is told, and never stops the burial."""
-        self.scope = anyio.CancelScope(shield=True)
+        self.scope = self.system.new_scope(shield=True)
         try:
             with self.scope:
                 await work
@@ -282,10 +301,14 @@ class Cell(Incarnation):
             if self.verdict is None or not self.verdict.abnormal:
                 self.verdict = failed
 
+    async def _end_jobs(self) -> None:
+        if self.jobs:
+            await self._clean(self._jobs_over())
+
     async def _jobs_over(self) -> None:
-        for job in self.jobs:
-            job.cancel()
         while self.jobs:
+            for job in self.jobs:  # those that another has begun meanwhile, too
+                job.cancel()
             await self.system.backend.park(self)
 
     def _task_over(self, _: object) -> None:
@@ -295,6 +318,15 @@ class Cell(Incarnation):
             self.verdict = self.verdict or crashed(ForeignCancel("cancelled before it began"), "start")
             bury(self)
         self.system.task_over()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Undo the circles it was part of, so that it goes when the last ref does, and with it what its actor held.
+
+        Thousands of rollouts come and go: what they leave to the cyclic collector, everybody pays for.
+        """
+        del self.actor
+        self.task = self.ready = self._strikes = self.mailbox.system = None
 
     # Smaller things.
 
@@ -309,15 +341,15 @@ class Cell(Incarnation):
     def job_over(self, job: Job) -> None:
         """A job's task has ended."""
         self.jobs.pop(job, None)
+        self.system.backend.wake(self)
         if self.system.zombie_over(job):
             return
-        self.system.backend.wake(self)
         if job.error is not None and self.state == "stopping":
             self._raised(job.error)
         elif job.error is not None:
             self.signal(JobFailed(job, job.error))
         elif job.then is not None and job.finished:
-            self.accept(job.message)
+            self.tell(job.message)
         self.system.task_over()
 
     def let_in(self) -> None:
@@ -347,7 +379,9 @@ class Cell(Incarnation):
     def refuse(self, entry: object, why: str) -> None:
         """Nobody will handle this."""
         message = entry
-        if isinstance(entry, Ask):
+        if isinstance(entry, Own):
+            message = entry.message
+        elif isinstance(entry, Ask):
             message = entry.message
             entry.settle(None, NotDelivered(f"{self.path}: {why}"))
         self.dead_letter(message, why)

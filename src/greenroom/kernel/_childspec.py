@@ -18,6 +18,7 @@ Grace = float | Literal["brutal"]
 """Seconds to stop in order, infinity among them, or no grace at all."""
 
 _WORKER_GRACE = 5.0
+_OVERFLOWS = get_args(Overflow)
 
 
 class ChildSpec(Struct, frozen=True):
@@ -53,8 +54,8 @@ class ChildSpec(Struct, frozen=True):
             ("start_timeout", _positive(self.start_timeout), "seconds"),
             ("lifetime", _positive(self.lifetime), "seconds"),
             ("significant", not (self.significant and self.restart == "permanent"), "False for a permanent child"),
-            ("mailbox", _positive(self.mailbox), "a positive number"),
-            ("overflow", self.overflow in get_args(Overflow), f"one of {', '.join(get_args(Overflow))}"),
+            ("mailbox", _positive(self.mailbox) and self.mailbox >= 1, "1 or more"),
+            ("overflow", self.overflow in _OVERFLOWS, f"one of {', '.join(_OVERFLOWS)}"),
         )
         for name, good, wanted in checks:
             if not good:

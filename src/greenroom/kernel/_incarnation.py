@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import anyio
-
 from greenroom.kernel._mailbox import Mailbox
 from greenroom.kernel._ref import Ref
 
 if TYPE_CHECKING:
     from greenroom.kernel._actor import Actor
     from greenroom.kernel._ask import Ask, Reply
+    from greenroom.kernel._backend import Scope
     from greenroom.kernel._call import Beginning
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._childspec import ChildSpec, Grace
@@ -41,6 +40,7 @@ class Incarnation:
         "born",
         "bounded",
         "closed",
+        "expected",
         "grace",
         "handled",
         "handlers",
@@ -48,6 +48,7 @@ class Incarnation:
         "in_hand",
         "jobs",
         "kids",
+        "kind",
         "known",
         "last_exit",
         "links",
@@ -59,7 +60,6 @@ class Incarnation:
         "parent",
         "path",
         "ready",
-        "ref",
         "restarts",
         "scope",
         "simple",
@@ -89,6 +89,7 @@ class Incarnation:
         self.path: str = "/" if parent is None else f"{parent.path.rstrip('/')}/{spec.id}"
         self.handlers: dict[type, Handler] = type(actor).__tables__[actor.__state__]
         self.table = self.handlers
+        self.kind = type(actor)
         self.known = type(actor).__handles__
         self.mailbox = Mailbox(spec.mailbox, spec.overflow)
         self.user = self.mailbox.user
@@ -97,13 +98,14 @@ class Incarnation:
         self.blocks = spec.overflow == "block"
         self.simple = not self.bounded
         """Alive and unbounded: whatever is sent goes straight into the user lane."""
-        self.scope = anyio.CancelScope()
+        self.scope: Scope = system.new_scope()
         self.grace: Grace = spec.grace(actor)
-        self.ref: Ref = Ref(cast("Cell", self))
         self.state: State = "starting"
         self.closed = False
         self.ignored = False
         """It ended normally before it was ready: OTP's ``ignore``."""
+        self.expected = False
+        """Its supervisor stops it and waits for its end: it need not be told of it by a message as well."""
         self.mourning = False
         """It only waits for its children to be over."""
         self.suspended = False
@@ -115,9 +117,14 @@ class Incarnation:
         self.last_exit: Exit | None = None
         """How the incarnation before this one ended."""
         self.task: object = None
-        self.waiting_on: Cell | None = None
+        self.waiting_on: Ask | None = None
         self.ready: Beginning | None = None
         self._be_alone()
+
+    @property
+    def ref(self) -> Ref:
+        """Its address, made anew each time: kept here, it would be a circle, for the cyclic collector to find."""
+        return Ref(cast("Cell", self))
 
     def _be_alone(self) -> None:
         """Nobody knows it yet, and it owes nobody anything."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from greenroom.kernel._crash import is_cancellation
 from greenroom.kernel._exit import ForeignCancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from greenroom.kernel._backend import Scope
     from greenroom.kernel._cell import Cell
 
 
@@ -25,7 +24,7 @@ class Job:
     ) -> None:
         self._cell = cell
         self._work = work
-        self._scope = anyio.CancelScope()
+        self._scope: Scope = cell.system.new_scope()
         self.then = then
         self.name = name
         self.result: Any = None
@@ -45,8 +44,9 @@ class Job:
         try:
             with self._scope:
                 self.result = await self._work
-                self.message = None if self.then is None else self.then(self.result)
-                self.finished = True
+                # One that was cancelled and took no notice has no result all the same.
+                self.finished = not self._scope.cancel_called
+                self.message = self.then(self.result) if self.finished and self.then is not None else None
         except BaseException as error:  # noqa: BLE001 - handed to the actor, which crashes of it
             cancelled = is_cancellation(error)
             self.error = ForeignCancel(f"{self.name} was cancelled from outside the kernel") if cancelled else error

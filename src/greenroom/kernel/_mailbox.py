@@ -20,12 +20,20 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from greenroom.kernel._ask import Ask
 
 Overflow = Literal["fail", "block", "drop_new", "drop_old"]
 
 _FIRST_MARK = 1000
+
+
+class Own(Struct, eq=False):
+    """One of the kernel's own messages, a timer's or a `Down`, in a mailbox that drops the oldest: never that one."""
+
+    message: Any
 
 
 class Mailbox:
@@ -65,8 +73,12 @@ class Mailbox:
         if len(user) >= self.limit:
             if self.overflow != "drop_old":
                 return message
+            at = next((at for at, entry in enumerate(user) if type(entry) is not Own), None)
+            if at is None:
+                return message
+            oldest: object = user[at]
+            del user[at]
             user.append(message)
-            oldest: object = user.popleft()
             return oldest
         user.append(message)
         return None

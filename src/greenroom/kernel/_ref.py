@@ -104,7 +104,7 @@ class Ref:
         return self._cell
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ref) and self.resolve() is other.resolve()
+        return isinstance(other, Ref) and not isinstance(other, NamedRef) and self._cell is other._cell
 
     def __hash__(self) -> int:
         return hash(self._cell)
@@ -114,7 +114,7 @@ class Ref:
 
 
 class NamedRef(Ref):
-    """Address of a name: resolves to the current incarnation at each send."""
+    """Address of a name: resolves to the current incarnation at each send. Equal if it is the same name."""
 
     __slots__ = ("_path", "_system")
 
@@ -139,10 +139,14 @@ class NamedRef(Ref):
         """Whoever holds the name now."""
         return self._system.cells.get(self._path)
 
+    def __eq__(self, other: object) -> bool:
+        # A name is not who holds it: that may change, and what is equal has to stay so in a set.
+        return isinstance(other, NamedRef) and (self._system, self._path) == (other._system, other._path)
+
     def __hash__(self) -> int:
         return hash(self._path)
 
 
 def _unhandled(cell: Cell, message: object) -> str:
     known = ", ".join(sorted(kind.__name__ for kind in cell.known))
-    return f"{type(cell.actor).__name__} ({cell.path}) does not handle {type(message).__name__}; it handles {known}"
+    return f"{cell.kind.__name__} ({cell.path}) does not handle {type(message).__name__}; it handles {known}"

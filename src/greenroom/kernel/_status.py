@@ -77,7 +77,7 @@ def status(cell: Cell, now: float) -> ActorStatus:
         cell.restarts,
         now - cell.born,
         "" if cell.in_hand is None else kind_of(cell.in_hand),
-        "" if cell.waiting_on is None else cell.waiting_on.path,
+        "" if cell.waiting_on is None else cell.waiting_on.cell.path,
         tuple([job.name for job in cell.jobs]) if cell.jobs else (),
         cell.actor.__state__,
     )

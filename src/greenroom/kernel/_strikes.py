@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from greenroom.kernel._ask import Ask
 from greenroom.kernel._burial import bury
-from greenroom.kernel._exit import Killed
+from greenroom.kernel._exit import Killed, Shutdown
 
 if TYPE_CHECKING:
     from greenroom.kernel._cell import Cell
@@ -78,11 +79,30 @@ class Strikes:
     def _fence(self) -> None:
         cell = self._cell
         self._condemn()
-        bury(cell)
-        cell.state = "zombie"
-        cell.system.abandon(cell, cell.path, "it")
+        # Whoever comes next needs the names of its children too.
+        cell.mourning = True
+        for kid in reversed(list(cell.kids.values())):
+            kid.watchers.append(_Orphaned(cell.system.backend, None, cell=cell))
+            kid.ask_stop(Shutdown("supervisor died"), kid.grace)
+        _give_up(cell)
 
     def _condemn(self) -> None:
         # Its first cause stands, if it was ending badly already.
         if self._cell.verdict is None or not self._cell.verdict.abnormal:
             self._cell.verdict = Killed()
+
+
+class _Orphaned(Ask, eq=False):
+    """Sees the end of a child whose supervisor is given up."""
+
+    def settle(self, value: object, error: BaseException | None = None) -> bool:
+        _give_up(self.cell)
+        return super().settle(value, error)
+
+
+def _give_up(cell: Cell) -> None:
+    """Wait no longer for a cell, unless it has children: like every supervisor, it outlives them."""
+    if not cell.kids and not cell.closed:
+        bury(cell)
+        cell.state = "zombie"
+        cell.system.abandon(cell, cell.path, "it")

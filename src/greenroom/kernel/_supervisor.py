@@ -220,7 +220,11 @@ class Supervisor(Actor):
 
     @on(TryAgain)
     async def _try_again(self, message: TryAgain) -> None:
-        await self._resume(message.id)
+        child = self.children.get(message.id)
+        if child is not None and child.restarting:
+            # Somebody may have been started meanwhile, out of order.
+            await self._clear(affected(self.strategy, list(self.children), message.id), failed=message.id)
+            await self._resume(message.id)
 
     # The shell around the decisions.
 
@@ -253,8 +257,8 @@ class Supervisor(Actor):
 
     async def _resume(self, id: str) -> None:
         child = self.children.get(id)
-        if child is None or not child.restarting:
-            return  # stopped or deleted meanwhile
+        if child is None or not child.restarting or self.system.failed:
+            return  # stopped or deleted meanwhile, or all of it ends
         for child in [self.children[id] for id in affected(self.strategy, list(self.children), id)]:
             if child.cell is not None:
                 continue
@@ -263,7 +267,7 @@ class Supervisor(Actor):
             except StartFailed as failed:
                 child.restarting = True
                 # To itself, behind whatever came meanwhile: a stop or a StopChild gets through.
-                self.ref.cast(RestartFailed(child.spec.id, failed.exit))
+                self._cell.tell(RestartFailed(child.spec.id, failed.exit))
                 return
 
     async def _start(self, child: Child) -> Cell:
@@ -293,13 +297,14 @@ class Supervisor(Actor):
 
     async def _stop(self, ids: Sequence[str]) -> None:
         cells = [cell for id in reversed(ids) if (cell := self.children[id].cell) is not None]
-        if self.strategy == "dynamic":
-            for cell in cells:
+        for cell in cells:
+            cell.expected = True
+            if self.strategy == "dynamic":
                 cell.ask_stop(Shutdown(), cell.grace)
         for cell in cells:
             if self.strategy != "dynamic":
                 cell.ask_stop(Shutdown(), cell.grace)
-            await cell.join()
+            await cell.join(self._cell)
             self.children[cell.spec.id].cell = None
 
     async def _replying(self, work: Coroutine[Any, Any, R]) -> Reply[R]:

@@ -113,6 +113,7 @@ class System:
         self.timers = Timers(self.backend)
         self.wheel = Wheel(self.backend, self.timers)
         self._scope = anyio.CancelScope()
+        self.new_scope = self.backend.new_scope
         self._scope.__enter__()
         _live.add(self)
         self._root = self._enter(self._root_spec, None)
@@ -241,7 +242,7 @@ class System:
 
     async def start_cell(self, spec: ChildSpec, parent: Cell, restarts: int, last_exit: Exit | None = None) -> Cell:
         """Make and start one incarnation. Raises `StartFailed`."""
-        if parent.closed:
+        if parent.closed or parent.mourning:
             raise StartFailed(spec.id, Shutdown("supervisor died"))
         try:
             cell = self._enter(spec, parent)

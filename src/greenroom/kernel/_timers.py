@@ -98,22 +98,22 @@ class Wheel:
     def __init__(self, backend: Backend, timers: Timers) -> None:
         self._now = backend.now
         self._timers = timers
-        self._current: dict[float, tuple[float, set[Expiring]]] = {}
+        self._current: dict[float, tuple[float, dict[Expiring, None]]] = {}
         """For each delay, the bucket that takes what comes now, and until when it does."""
 
-    def add(self, expiring: Expiring, delay: float) -> set[Expiring]:
+    def add(self, expiring: Expiring, delay: float) -> dict[Expiring, None]:
         """Have it expire after ``delay`` seconds. Returns its bucket: discard it from there when it is settled."""
         current = self._current.get(delay)
         if current is None or self._now() >= current[0]:
             current = self._open(delay)
         bucket = current[1]
-        bucket.add(expiring)
+        bucket[expiring] = None
         return bucket
 
-    def _open(self, delay: float) -> tuple[float, set[Expiring]]:
+    def _open(self, delay: float) -> tuple[float, dict[Expiring, None]]:
         if len(self._current) > _COMPACT_ABOVE:
             self._current.clear()  # their timers go on; only new questions get new buckets
-        bucket: set[Expiring] = set()
+        bucket: dict[Expiring, None] = {}
         until = math.inf
         if delay != math.inf:
             width = max(delay, _SHORTEST) * _WIDTH
@@ -122,6 +122,6 @@ class Wheel:
         self._current[delay] = until, bucket
         return until, bucket
 
-    def _expire(self, bucket: set[Expiring]) -> None:
+    def _expire(self, bucket: dict[Expiring, None]) -> None:
         for expiring in list(bucket):
             expiring.expire()

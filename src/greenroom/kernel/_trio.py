@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 if TYPE_CHECKING:
-    from greenroom.kernel._backend import Sleeper
+    from greenroom.kernel._backend import Scope, Sleeper
 
 
 class Sleeping:
@@ -29,6 +29,7 @@ class TrioBackend:
     def __init__(self) -> None:
         self.on_alarm: Callable[[], None] = lambda: None
         self.now = trio.current_time
+        self.new_scope: Callable[..., Scope] = trio.CancelScope
         self._token = trio.lowlevel.current_trio_token()
         self._clock = trio.CancelScope()
         self._asleep = Sleeping()

@@ -89,7 +89,7 @@ FAULTS: list[Any] = [
     {"start_timeout": -1},
     {"lifetime": -1},
     {"mailbox": -1},
-    pytest.param({"mailbox": 0}, marks=pytest.mark.xfail(strict=True, reason="defect: no room at all is accepted")),
+    {"mailbox": 0},
     {"overflow": "explode"},
     {"significant": True, "restart": "permanent"},
 ]

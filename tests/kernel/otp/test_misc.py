@@ -239,9 +239,6 @@ async def test_hanging_restart_loop_shutdown() -> None:
     assert log[-1] == "b stops: Shutdown"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: what a supervisor tells itself waits in its user lane, which may be full"
-)
 async def test_hanging_restart_loop_bounded_mailbox() -> None:
     """However small the mailbox of a supervisor and however full, it can try a restart again."""
     log: list[str] = []
