@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from greenroom.kernel._cell import Cell
+    from greenroom.kernel._ref import Ref
 
 
 class Question(Ask, eq=False):
@@ -40,8 +41,9 @@ class Ticket(Ask, eq=False):
         self.settle(None, CallTimeout(f"{self.cell.path} had no room within {self.timeout:g} s"))
 
 
-async def ask(cell: Cell, message: object, timeout: float) -> Any:  # noqa: ANN401
+async def ask(ref: Ref, message: object, timeout: float) -> Any:  # noqa: ANN401
     """Put a question and wait for its answer."""
+    cell = ref.reach(message)
     system = cell.system
     caller = system.caller()
     if caller is not None:

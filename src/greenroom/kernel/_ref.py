@@ -8,7 +8,7 @@ each send and reaches whoever holds the name now.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from greenroom.kernel._call import ask, deliver
 from greenroom.kernel._errors import MailboxFull, NotDelivered
@@ -16,6 +16,8 @@ from greenroom.kernel._message import Call, R
 from greenroom.kernel._trace import may_send
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._system import System
 
@@ -81,12 +83,17 @@ class Ref:
             return
         await deliver(cell, message, timeout)
 
-    async def call(self, message: Call[R], timeout: float = 5.0) -> R:
+    def call(self, message: Call[R], timeout: float = 5.0) -> Coroutine[Any, Any, R]:
         """Send and wait for the reply, at most ``timeout`` seconds, give or take a thirty-second of that.
 
         Raises `NotDelivered`, `ReplyLost`, `CallTimeout`, or what the actor answered with `Reply.fail`. If the callee
         dies, the call ends at once. Cancelling the call tells the callee if it asked to know (`Actor.defer`).
         """
+        # No coroutine of its own: one more to resume would cost as much as the deadline.
+        return ask(self, message, timeout)
+
+    def reach(self, message: object) -> Cell:
+        """The cell behind it, if this message may be put to it; for the kernel's own use. Raises as `call` does."""
         cell = self.resolve()
         if cell is None:
             text = f"{self.path}: no such actor"
@@ -96,8 +103,7 @@ class Ref:
         if cell.system.wary and not may_send(current.get(), cell, message):
             text = f"{cell.path}: the sender was abandoned"
             raise NotDelivered(text)
-        reply: R = await ask(cell, message, timeout)
-        return reply
+        return cell
 
     def resolve(self) -> Cell | None:
         """The cell behind it, for the kernel's own use."""
