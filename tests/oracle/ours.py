@@ -1,9 +1,10 @@
-"""Our side: the same case on greenroom's kernel, in virtual time."""
+"""Our side: the same case on greenroom's kernel, in virtual time, or in real time where no step needs any."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import anyio
 from msgspec import Struct
@@ -124,8 +125,13 @@ def spec(child: Child, log: Log) -> ChildSpec:
     return ChildSpec(body.name, lambda: Leaf(body, log), child.restart, grace, significant=child.significant)
 
 
-async def run(case: Case) -> list[Moment]:
-    """What our kernel makes of the case."""
+async def half_a_second() -> None:
+    """In virtual time that is until nothing happens any more, a worker's grace included."""
+    await anyio.sleep(0.5)
+
+
+async def run(case: Case, settle: Callable[[], Awaitable[None]] = half_a_second) -> list[Moment]:
+    """What our kernel makes of the case; ``settle`` returns once nothing happens any more."""
     log = Log()
     async with System(fence_after=0.1, intensity=0) as system:
         try:
@@ -133,16 +139,20 @@ async def run(case: Case) -> list[Moment]:
             first = "ok"
         except StartFailed:
             first = "failed"
-        moments = [await moment(system, log, first)]
-        moments += [await moment(system, log, await act(system, step, log)) for step in case.script]
+        await settle()
+        moments = [moment(system, log, first)]
+        for step in case.script:
+            result = await act(system, step, log, settle)
+            await settle()
+            moments.append(moment(system, log, result))
         await system.stop_child(case.tree.name)
-        moments.append(await moment(system, log, "ok"))
+        await settle()
+        moments.append(moment(system, log, "ok"))
     return moments
 
 
-async def moment(system: System, log: Log, result: str) -> Moment:
-    """Once nothing happens any more."""
-    await anyio.sleep(0.5)
+def moment(system: System, log: Log, result: str) -> Moment:
+    """What is to be seen."""
     counts: dict[str, tuple[int, int]] = {}
     for path in system.cells:
         detail = system.inspect(path)
@@ -152,7 +162,7 @@ async def moment(system: System, log: Log, result: str) -> Moment:
     return Moment(result, log.take(), tuple(alive), counts)
 
 
-async def act(system: System, step: Step, log: Log) -> str:
+async def act(system: System, step: Step, log: Log, settle: Callable[[], Awaitable[None]]) -> str:
     """Do one step; its result in the driver's words."""
     if step.verb == "wait":
         await anyio.sleep(int(str(step.more)) / 1000 * SLOW)
@@ -165,7 +175,7 @@ async def act(system: System, step: Step, log: Log) -> str:
         case "exit":
             cell = system.cells[path]
             ref.cast(Leave(str(step.more)))
-            await anyio.sleep(0.01)
+            await settle()
             return "ok" if cell.closed else "hangs"
         case "kill":
             system.kill(ref)
