@@ -9,7 +9,18 @@ import anyio
 import pytest
 from msgspec import Struct
 
-from greenroom.kernel import Actor, Call, CallTimeout, Reply, ReplyLost, StartFailed, Supervisor, System, on
+from greenroom.kernel import (
+    Actor,
+    Call,
+    CallTimeout,
+    NotDelivered,
+    Reply,
+    ReplyLost,
+    StartFailed,
+    Supervisor,
+    System,
+    on,
+)
 from greenroom.kernel._errors import CallCycle
 from tests.kernel.players import Crash, Heard, Player, Say, Wait, ask, player, temporary
 
@@ -297,6 +308,27 @@ async def test_a_call_that_is_answered_makes_no_circle() -> None:
             await anyio.wait_all_tasks_blocked()
             system.suspend(second, on=False)
     assert outcomes == ["1"]
+
+
+async def test_a_circle_of_others_is_not_ones_own() -> None:
+    """Two that wait for each other, a child for its supervisor and that one for its end, hold up nobody who calls."""
+    outcomes: list[object] = []
+    lost: list[object] = []
+    async with System() as system, anyio.create_task_group() as group:
+        child = await system.start(temporary(Acting, "child"))
+        other = await system.start(temporary(Acting, "other"))
+        system.suspend(system.root)
+        group.start_soon(system.stop_child, "child")
+        await anyio.wait_all_tasks_blocked()
+        call_back = Act(lambda: system.root.call(Supervisor.StopChild("nobody"), timeout=1000))
+        group.start_soon(ask, lost, child, call_back)
+        await anyio.wait_all_tasks_blocked()
+        system.suspend(system.root, on=False)
+        await anyio.wait_all_tasks_blocked()
+        await other.call(Act(lambda: ask(outcomes, child, Act(one))), timeout=1000)
+    [outcome] = outcomes
+    assert isinstance(outcome, NotDelivered)
+    assert not isinstance(outcome, CallCycle)
 
 
 async def test_a_caller_that_dies_is_a_caller_that_went_away() -> None:

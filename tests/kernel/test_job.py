@@ -91,10 +91,10 @@ async def test_a_cancelled_job_that_takes_no_notice_says_nothing_either() -> Non
     """What it finishes all the same is not sent: its actor has said that it does not want it."""
 
     async def deaf() -> str:
-        found = ""
+        found: list[str] = []
         with anyio.CancelScope(shield=True):
-            found = await dig()
-        return found
+            found.append(await dig())
+        return found[0]
 
     async with System() as system:
         ref = await system.start(temporary(Worker))

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from greenroom.kernel import Actor, ChildSpec, Exit, Killed, NotDelivered, ReplyLost, Supervisor, System, on
-from tests.kernel.doer import Do, DoBeside, Doer, deaf, deafness, doer
+from tests.kernel.doer import Do, DoBeside, Doer, asyncio_only, deaf, deafness, doer, task_named
 from tests.kernel.players import Hang, Heard, Player, Say, Wait, ask, paths, player, temporary
 
 pytestmark = pytest.mark.anyio
@@ -290,6 +290,23 @@ async def test_a_zombie_starts_nobody() -> None:
         await system.stop_child("it")
         await anyio.sleep(10_001)
         assert list(system.cells) == ["/"]
+
+
+@asyncio_only
+async def test_a_supervisor_that_strangers_cancel_outlives_its_children_all_the_same() -> None:
+    """A native cancellation pierces every shield, but does not cut the wait for the last child short."""
+    log: list[str] = []
+    spec = ChildSpec("top", lambda: Supervisor([doer(log, lambda: anyio.sleep(10), shutdown=20)]))
+    async with System() as system:
+        await system.start(spec)
+        system.kill(system.lookup("/top"))
+        await anyio.sleep(1)
+        task_named("/top").cancel()
+        await anyio.sleep(1)
+        assert log == ["doer starts"]
+        await anyio.sleep(20)
+        assert log == ["doer starts", "doer stops: Shutdown", "doer starts"]
+        assert [row.restarts for row in system.tree("/top")] == [1, 0]
 
 
 async def test_a_supervisor_that_is_given_up_outlives_its_children() -> None:

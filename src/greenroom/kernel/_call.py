@@ -119,11 +119,11 @@ async def deliver(cell: Cell, message: object, timeout: float) -> None:
 
 def refuse_cycle(caller: Cell, callee: Cell) -> None:
     """Raise `CallCycle` if the callee waits for the caller, whatever stands between them."""
-    chain = [caller.path]
+    chain: dict[Cell, None] = {caller: None}
     cell: Cell | None = callee
-    while cell is not None:
-        chain.append(cell.path)
-        if cell is caller:
-            raise CallCycle(" -> ".join(chain))
+    while cell is not None and cell not in chain:  # others may wait for one another: a stop for whoever calls back
+        chain[cell] = None
         ahead = cell.waiting_on
         cell = None if ahead is None or ahead.done else ahead.cell  # one that is answered waits no longer
+    if cell is caller:
+        raise CallCycle(" -> ".join(link.path for link in (*chain, caller)))

@@ -283,11 +283,10 @@ class Cell(Incarnation):
         if not self.kids or self.closed:
             return
         self.mourning = True
-        kids = list(self.kids.values())
-        for kid in reversed(kids):
+        for kid in reversed(list(self.kids.values())):
             kid.ask_stop(Shutdown("supervisor died"), kid.grace)
-        for kid in kids:
-            await self._clean(_outwait(kid))
+        while self.kids:
+            await self._clean(_outwait(next(iter(self.kids.values()))))
 
     async def _clean(self, work: Coroutine[Any, Any, None]) -> None:
         """Shielded from all but a strike. What it raises is told, and never stops the burial."""
