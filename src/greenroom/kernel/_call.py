@@ -53,7 +53,11 @@ async def ask(ref: Ref, message: object, timeout: float) -> Any:  # noqa: ANN401
         caller.waiting_on = question
     bucket = system.wheel.add(question, timeout)
     try:
-        if cell.blocks:
+        if cell.simple:
+            cell.user.append(question)
+            if cell.waiter is not None:
+                system.backend.wake(cell)
+        elif cell.blocks:
             await deliver(cell, question, timeout)
         else:
             cell.accept(question)

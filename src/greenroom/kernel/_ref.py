@@ -94,10 +94,7 @@ class Ref:
 
     def reach(self, message: object) -> Cell:
         """The cell behind it, if this message may be put to it; for the kernel's own use. Raises as `call` does."""
-        cell = self.resolve()
-        if cell is None:
-            text = f"{self.path}: no such actor"
-            raise NotDelivered(text)
+        cell = self._cell
         if message.__class__ not in cell.known:
             raise TypeError(_unhandled(cell, message))
         if cell.system.wary and not may_send(current.get(), cell, message):
@@ -140,6 +137,14 @@ class NamedRef(Ref):
             self._system.dead_letter(self._path, message)
         else:
             cell.ref.cast(message)
+
+    def reach(self, message: object) -> Cell:
+        """The cell of whoever holds the name now."""
+        cell = self.resolve()
+        if cell is None:
+            text = f"{self.path}: no such actor"
+            raise NotDelivered(text)
+        return cell.ref.reach(message)
 
     def resolve(self) -> Cell | None:
         """Whoever holds the name now."""
