@@ -67,7 +67,8 @@ lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check '$(UV)'
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group dev --extra cli --extra trio --extra uvloop pyproject.toml --output-file constraints.txt
+		--group dev --extra cli --extra parquet --extra terminal-bench --extra trio --extra uvloop \
+		pyproject.toml --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV) .venv-lock dist site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -92,7 +92,8 @@ def test_errors_have_the_shape_of_the_dialect() -> None:
     for refusal, kind in ((UNAUTHORIZED, "authentication_error"), (UNAVAILABLE, "server_error")):
         inner = json.loads(chat_reply.error(refusal))["error"]
         assert (inner["type"], inner["message"]) == (kind, refusal.message)
-        assert json.loads(events(chat_reply.ChatStream(CALL).error(refusal))[0])["error"] == inner
+        streamed = json.loads(events(chat_reply.ChatStream(CALL).error(refusal))[0])["error"]
+        assert streamed == {**inner, "code": refusal.status}
 
 
 @pytest.mark.parametrize("sign", ["server", "internal", "retry", "timeout", "500", "unavailable", "limit", "overload"])

@@ -168,7 +168,7 @@ COMPLAINTS: list[tuple[Fields, str]] = [
     ({"messages": {"role": "user"}}, "messages"),
     ({"messages": [{"role": "pirate", "content": ""}]}, r"messages\[0\]\.role: expected one of system"),
     ({"messages": [{"role": "user", "content": 3}]}, r"messages\[0\]\.content"),
-    ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, r"messages\[0\]\.content\[0\]\.type"),
+    ({"messages": [{"role": "user", "content": [{"type": 3}]}]}, r"messages\[0\]\.content\[0\]\.type"),
     ({"messages": [{"role": "tool", "content": ""}]}, r"messages\[0\]\.tool_call_id"),
     ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}, r"messages\[0\]\.tool_calls\[0\]\.function"),
     ({"model": 3}, "model"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.interception import model_for
 from greenroom.interception.gate import GateModel
@@ -24,7 +25,7 @@ CALL = ModelCall(id="", dialect="chat", model="m", messages=())
 async def test_each_spec_has_its_model(tmp_path: Path) -> None:
     """Every spec opens the model it names, and closing one that was not used is fine, twice."""
     (tmp_path / "s.toml").write_text("script = []")
-    specs = [Upstream("http://x/v1", model="m"), Gate(), Scripted(path=str(tmp_path / "s.toml"))]
+    specs = [Upstream("http://x/v1", model="m"), Gate(), Scripted(str(tmp_path / "s.toml"))]
     models = [model_for(spec) for spec in specs]
     assert [type(model) for model in models] == [UpstreamModel, GateModel, ScriptedModel]
     for model in models * 2:
@@ -49,17 +50,34 @@ async def test_any_async_callable_is_a_model() -> None:
     await model_for(quick).close()
 
 
+@pytest.mark.anyio
+async def test_a_function_of_the_conversation_is_a_script() -> None:
+    """A plain function answers with text or a completion, and anything else it returns is an error."""
+
+    def says(call: ModelCall) -> object:
+        return {"m": f"{len(call.messages)} so far", "n": Completion(finish_reason="length")}.get(call.model)
+
+    model = model_for(Scripted(says))
+    assert await model(CALL) == Completion(parts=(Text("0 so far"),))
+    assert (await model(replace(CALL, model="n"))).finish_reason == "length"
+    with pytest.raises(TypeError, match="expected a Completion, got NoneType"):
+        await model(replace(CALL, model="o"))
+    with pytest.raises(TypeError, match="expected a path or a function, got int"):
+        model_for(Scripted(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await model.close()
+
+
 @pytest.mark.parametrize("nonsense", ["Qwen3-8B", None, ModelSpec(), 3])
 def test_what_is_no_model(nonsense: object) -> None:
     """Anything else is refused with what would be allowed."""
-    with pytest.raises(TypeError, match="expected Upstream, Gate, Scripted or an async callable, got"):
+    with pytest.raises(TypeError, match="expected Upstream, Gate, Scripted, BlackBox or an async callable, got"):
         model_for(nonsense)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_a_script_that_is_not_there() -> None:
     """A script file that cannot be used is reported when the model is opened, before anything starts."""
     with pytest.raises(ScriptError, match=r"nowhere\.toml"):
-        model_for(Scripted(path="nowhere.toml"))
+        model_for(Scripted("nowhere.toml"))
 
 
 @pytest.mark.real_time

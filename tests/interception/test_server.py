@@ -333,7 +333,7 @@ async def test_idle_connections_end() -> None:
 
 async def test_connections_are_bounded_per_socket() -> None:
     """Whoever opens too many connections is cut off, on the socket it came in on and no other."""
-    routes = Routes(Limits(connections=3))
+    routes = Routes(Limits(sandbox_connections=3))
     sock = listening()
     port = sock.getsockname()[1]
     async with serving(routes) as server:

@@ -59,6 +59,15 @@ def test_exact_tokens_arrive() -> None:
     )
 
 
+def test_what_else_a_server_may_tell() -> None:
+    """Tokens read from a cache, and the stop text an answer came to, are taken; the id of a token is no stop text."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}
+    for reason, sequence in (("END", "END"), (151645, None), (None, None)):
+        choice = {"message": {"content": "x"}, "finish_reason": "stop", "stop_reason": reason}
+        body = json.dumps({"choices": [choice], "usage": usage}).encode()
+        assert judge(200, {}, body) == Completion(parts=(Text("x"),), stop_sequence=sequence, usage=Usage(3, 2, 1))
+
+
 def test_a_plain_server_gives_no_tokens() -> None:
     """Without token fields an answer is an answer, with ``None`` where tokens would be."""
     plain = {"choices": [{"message": {"content": "hi"}, "finish_reason": None, "logprobs": None}], "usage": None}

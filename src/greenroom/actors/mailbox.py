@@ -1,13 +1,15 @@
 """The mailbox: the model calls of one attempt.
 
 Its route lets the agent in. Each call is forwarded to the model in a job of its own, so the mailbox never waits; the
-turn is recorded once, on the way back. When the caller hangs up, the model's work on it is cancelled.
+turn is recorded once, on the way back. When the caller hangs up, the model's work on it is cancelled. The books are
+closed when the agent is dead: its key is worth nothing from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from traceback import format_tb
 
 import anyio
 import structlog
@@ -18,9 +20,13 @@ from greenroom.actors.events import TurnRecorded
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.stage import RouteOpened, Stage
 from greenroom.interception.errors import ModelError
+from greenroom.interception.flow import Passed
+from greenroom.interception.host import Host, Pass, allowed
+from greenroom.interception.passage import Passage
 from greenroom.interception.routes import Route
 from greenroom.kernel import Actor, Call, CallError, Exit, Reply, on
-from greenroom.messages import ChatMessage, Completion, ModelCall, Turn
+from greenroom.messages import Completion, ModelCall
+from greenroom.messages.trajectory import Recorder
 
 _log = structlog.get_logger(__name__)
 
@@ -54,8 +60,8 @@ class GetKey(Call[Key], frozen=True):
     """The key with which the agent gets in."""
 
 
-class GetLedger(Call[Ledger], frozen=True):
-    """What the agent's model calls say about it."""
+class CloseBooks(Call[Ledger], frozen=True):
+    """The agent is dead: revoke its key, cancel what it still waited for, and say what its model calls amount to."""
 
 
 class MailboxView(Struct, frozen=True):
@@ -70,6 +76,7 @@ class MailboxView(Struct, frozen=True):
 class _Answered(Struct, frozen=True):
     number: int
     result: Completion | ModelError
+    passes: tuple[Pass, ...] = ()
 
 
 class _CallerGone(Struct, frozen=True):
@@ -79,7 +86,6 @@ class _CallerGone(Struct, frozen=True):
 class _Pending(Struct, frozen=True, eq=False):
     call: ModelCall
     reply: Reply[Completion]
-    arrived: float
     cancel: Callable[[], None]
     """Ends the model's work on it."""
 
@@ -93,10 +99,11 @@ class Mailbox(Actor):
         self.stage = stage
         self.plan = plan
         self.pending: dict[int, _Pending] = {}
-        self.turns = 0
+        self.recorder = Recorder()
         self.failed = 0
+        self.ledger: Ledger | None = None
         self._numbers = count()
-        self._previous: tuple[ChatMessage, ...] = ()
+        self._host = Host(self._model, allowed(stage.tools, plan.task.host_tools))
 
     async def started(self) -> None:
         plan = self.plan
@@ -108,36 +115,40 @@ class Mailbox(Actor):
             sample=plan.sample,
             model=self.stage.model_name,
             max_turns=plan.task.max_turns,
+            passage=self._passage(),
         )
         self.stage.doors.routes[self.ref] = self.route
         self.stage.interception.cast(RouteOpened(self.ref))
 
     async def stopped(self, exit: Exit) -> None:
-        self.stage.routes.close(self.route)
+        self._close()
         self.stage.doors.routes.pop(self.ref, None)
 
     def observe(self) -> MailboxView:
-        return MailboxView(tuple(self.pending), self.turns, self.failed)
+        return MailboxView(tuple(self.pending), len(self.recorder), self.failed)
 
     @on(GetKey)
     def get_key(self, _: GetKey) -> Key:
         return Key(self.route.key)
 
-    @on(GetLedger)
-    def get_ledger(self, _: GetLedger) -> Ledger:
-        fault = self.route.fault
-        return Ledger(
-            turns=self.turns,
-            used_up=self.route.truncated,
-            failure=None if fault is None else failure_of(fault, "agent"),
-        )
+    @on(CloseBooks)
+    def close_books(self, _: CloseBooks) -> Ledger:
+        if self.ledger is None:
+            fault = self.route.fault
+            self.ledger = Ledger(
+                turns=len(self.recorder),
+                used_up=self.route.truncated,
+                failure=None if fault is None else failure_of(fault, "agent"),
+            )
+            self._close()
+        return self.ledger
 
     @on(Ask)
     def ask(self, message: Ask) -> Reply[Completion]:
         number = next(self._numbers)
         reply: Reply[Completion] = self.defer(abandoned=_CallerGone(number))
         job = self.run(self._forward(number, message.call), then=lambda answered: answered, name=f"call {number}")
-        self.pending[number] = _Pending(message.call, reply, anyio.current_time(), job.cancel)
+        self.pending[number] = _Pending(message.call, reply, job.cancel)
         return reply
 
     @on(_CallerGone)
@@ -155,8 +166,13 @@ class Mailbox(Actor):
             self.failed += 1
             pending.reply.fail(message.result)
         else:
-            self._record(pending, message.result)
+            for one in message.passes:
+                self._record(one)
             pending.reply.send(message.result)
+
+    @on(Passed)
+    def passed(self, message: Passed) -> None:
+        self._record(message)
 
     async def _serve(self, call: ModelCall) -> Completion:
         """Called by the interception, in a task of its own."""
@@ -168,33 +184,33 @@ class Mailbox(Actor):
 
     async def _forward(self, number: int, call: ModelCall) -> _Answered:
         try:
-            return _Answered(number, await self.stage.model(call))
+            completion, passes = await self._host(call)
+            return _Answered(number, completion, tuple(passes))
         except ModelError as error:
             return _Answered(number, error)
         except Exception as error:  # noqa: BLE001 - a boundary: the user's model
             # The text of a foreign exception may hold anything, keys included; its type does not.
-            _log.exception("model_raised", call=call.id)
+            at = format_tb(error.__traceback__)[-1:]
+            _log.error("model_raised", error=type(error).__name__, at=at, call=call.id)
             return _Answered(number, ModelError("crashed", f"the model raised {type(error).__name__}"))
 
-    def _record(self, pending: _Pending, completion: Completion) -> None:
-        messages = pending.call.messages
-        shared = _shared(self._previous, messages)
-        turn = Turn(
-            index=self.turns,
-            shared=shared,
-            messages=messages[shared:],
-            completion=completion,
-            started=pending.arrived - self.plan.began,
-            seconds=anyio.current_time() - pending.arrived,
+    async def _model(self, call: ModelCall) -> Completion:
+        await self.stage.valve.passed()
+        return await self.stage.model(call)
+
+    def _passage(self) -> Passage | None:
+        if self.stage.provider is None:
+            return None
+        return Passage(self.stage.provider, self.ref.cast, self.stage.valve.passed, self.plan.task.max_turns)
+
+    def _record(self, one: Pass | Passed) -> None:
+        turn = self.recorder.record(
+            one.call.messages, one.completion, started=one.began - self.plan.began, seconds=one.ended - one.began
         )
-        self.turns += 1
-        self._previous = messages
         self.plan.rollout.cast(TurnRecorded(self.plan.number, turn))
 
-
-def _shared(before: tuple[ChatMessage, ...], now: tuple[ChatMessage, ...]) -> int:
-    """How many leading messages are the same."""
-    for index, (old, new) in enumerate(zip(before, now, strict=False)):
-        if old != new:
-            return index
-    return min(len(before), len(now))
+    def _close(self) -> None:
+        self.stage.routes.close(self.route)
+        desk = self.stage.desk_of(self.plan.rollout_id)
+        if desk is not None:
+            desk.close()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from msgspec import Struct, field
 
 from greenroom.actors.board import Board
+from greenroom.interception.desk import Desk
+from greenroom.interception.flow import Provider
 from greenroom.interception.routes import Answer, Route, Routes
+from greenroom.interception.valve import Valve
 from greenroom.kernel import Ref
 from greenroom.sandboxes.base import Backend, Sandbox
-from greenroom.specs import AgentSpec
+from greenroom.specs import AgentSpec, HostTool
 
 
 class RouteOpened(Struct, frozen=True):
@@ -34,6 +38,10 @@ class Doors(Struct, eq=False):
     """By sandbox: sockets that live inside it."""
 
 
+def _no_desk(_rollout_id: str) -> None:
+    """Nobody does."""
+
+
 class Stage(Struct, frozen=True, kw_only=True, eq=False):
     """Handed down from the engine to every actor of a rollout."""
 
@@ -48,6 +56,16 @@ class Stage(Struct, frozen=True, kw_only=True, eq=False):
     board: Board
     interception: Ref
     sandboxes: Ref
+    journal: Ref | None = None
+    """Keeps leases for the next engine; ``None`` when there is no store, and so no next one."""
+    tools: tuple[HostTool, ...] = ()
+    """What models may use beside the tools of their agents."""
+    provider: Provider | None = None
+    """Where requests go as they are, if they do."""
+    valve: Valve = field(default_factory=Valve)
+    """Calls wait here before they go to the model."""
+    desk_of: Callable[[str], Desk | None] = _no_desk
+    """The desk where somebody answers a rollout's calls one by one, if it has one."""
     doors: Doors = field(default_factory=Doors)
     leases: dict[Ref, Sandbox | None] = field(default_factory=dict[Ref, Sandbox | None])
     """Sandboxes by the actor that has to close them and then strikes them off; ``None`` while one is being made.

@@ -7,11 +7,13 @@ was asked over for as long as `Limits.grace` says, and an agent that hangs up an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
+from msgspec.structs import replace
 
 from greenroom.interception import dialects
 from greenroom.interception.dialects import Dialect, Operation
@@ -20,6 +22,7 @@ from greenroom.interception.errors import (
     METHOD,
     NOT_FOUND,
     TOO_LARGE,
+    TOO_MANY_HEADERS,
     UNAUTHORIZED,
     UNAVAILABLE,
     DialectError,
@@ -30,6 +33,7 @@ from greenroom.interception.errors import (
     refusal_of,
 )
 from greenroom.interception.exchange import Ticket
+from greenroom.interception.pace import Pace
 from greenroom.interception.reply import StreamedReply, steps
 from greenroom.interception.routes import Route, Routes
 from greenroom.interception.session import declares_retry
@@ -37,6 +41,8 @@ from greenroom.interception.wire import Request, Response
 
 _JSON = "application/json"
 _HEALTH = "/health"
+_UNIT = 64 * 1024
+"""So many bytes of a body count as one more request."""
 
 
 class Endpoint:
@@ -45,6 +51,7 @@ class Endpoint:
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._limits = routes.limits
+        self._strangers = Pace(self._limits.strangers_per_second, self._limits.strangers_burst)
         self._tasks: TaskGroup | None = None
         self._running = anyio.Event()
 
@@ -67,58 +74,77 @@ class Endpoint:
         """Answer one request. Never raises for what the agent did: errors are responses in its dialect."""
         if request.path == _HEALTH and request.method in ("GET", "HEAD"):
             return _json(b'{"status":"ok"}')
-        found = dialects.find(request.path)
-        if found is None:
-            return _refused(dialects.FALLBACK, NOT_FOUND)
-        dialect, operation = found
+        found = dialects.find(request.path, request.headers)
+        dialect = found[0] if found else dialects.speaker(request.headers)
         try:
-            return await self._serve(dialect, operation, request)
+            route, operation = await self._admitted(request, found[1] if found else None)
+            with ExitStack() as stack:
+                stack.enter_context(route.visit())
+                await _held(route.pace)
+                return await self._serve(dialect, operation, request, route, stack)
         except RefusedError as error:
             return _refused(dialect, error.refusal)
         except DialectError as error:
             return _refused(dialect, malformed(error))
 
-    async def _serve(self, dialect: Dialect, operation: Operation, request: Request) -> Response:
-        if request.method != operation.method:
-            raise RefusedError(METHOD)
-        route = self._authorised(request.headers)
+    async def _serve(
+        self, dialect: Dialect, operation: Operation, request: Request, route: Route, stack: ExitStack
+    ) -> Response:
+        if request.method != "GET":
+            request = await self._with_body(request, route)
+        if route.passage is not None:
+            return await route.passage.serve(dialect, operation, request, self._start, stack)
         if operation.name != "complete":
             return _json(dialect.side(operation, request, route.model))
-        if not _is_json(request.headers):
-            raise RefusedError(MEDIA_TYPE)
-        with ExitStack() as stack:
-            stack.enter_context(route.visit())
-            body = await self._body(request)
-            ticket = self._ticket(dialect, request, body, route)
-            stack.callback(ticket.leave)
-            if ticket.call.stream:
-                return self._streamed(dialect, ticket, stack.pop_all())
-            return await _whole(dialect, ticket)
+        ticket = self._ticket(dialect, request, route)
+        stack.callback(ticket.leave)
+        if ticket.call.stream:
+            return self._streamed(dialect, ticket, stack.pop_all())
+        return await _whole(dialect, ticket)
 
-    def _authorised(self, headers: Mapping[str, str]) -> Route:
-        key = _key(headers)
-        route = self._routes.find(key) if key else None
+    async def _admitted(self, request: Request, operation: Operation | None) -> tuple[Route, Operation]:
+        route = self._routes.find(key) if (key := _key(request)) else None
+        if route is None:
+            # Whoever guesses, or hammers, does so at a pace that others do not feel.
+            await _held(self._strangers)
+        headers = request.headers
+        if len(headers) > self._limits.headers or _size(headers) > self._limits.header_bytes:
+            raise RefusedError(TOO_MANY_HEADERS)
+        if operation is None:
+            raise RefusedError(NOT_FOUND)
+        if request.method != operation.method:
+            raise RefusedError(METHOD)
         if route is None:
             raise RefusedError(UNAUTHORIZED)
-        return route
+        return route, operation
 
-    async def _body(self, request: Request) -> bytes:
+    async def _with_body(self, request: Request, route: Route) -> Request:
+        if not _is_json(request.headers):
+            raise RefusedError(MEDIA_TYPE)
         limit = self._limits.body
         body = request.body if isinstance(request.body, bytes) else await request.body(limit)
         if len(body) > limit:
             raise RefusedError(TOO_LARGE)
-        return body
-
-    def _ticket(self, dialect: Dialect, request: Request, body: bytes, route: Route) -> Ticket:
-        call = dialect.decode(request, body)
-        if self._tasks is None:
-            raise RefusedError(UNAVAILABLE)
+        await _held(route.pace, len(body) // _UNIT)
         if route.closed:  # while the body was on its way
             raise RefusedError(UNAUTHORIZED)
+        return replace(request, body=body)
+
+    def _start(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._tasks is None:
+            raise RefusedError(UNAVAILABLE)
+        self._tasks.start_soon(run)
+
+    def _ticket(self, dialect: Dialect, request: Request, route: Route) -> Ticket:
+        call = dialect.decode(request, request.body if isinstance(request.body, bytes) else b"")
+        if len(call.tools) > self._limits.tools:
+            raise DialectError(f"tools: expected at most {self._limits.tools}")
+        if self._tasks is None:
+            raise RefusedError(UNAVAILABLE)
         headers = request.headers
         ticket = route.enter(call, idempotency_key=headers.get("idempotency-key", ""), retry=declares_retry(headers))
         if ticket.run is not None:
-            self._tasks.start_soon(ticket.run)
+            self._start(ticket.run)
         return ticket
 
     def _streamed(self, dialect: Dialect, ticket: Ticket, release: ExitStack) -> Response:
@@ -137,12 +163,24 @@ async def _whole(dialect: Dialect, ticket: Ticket) -> Response:
     return _json(body)
 
 
-def _key(headers: Mapping[str, str]) -> str:
+def _key(request: Request) -> str:
     """The credential, as the SDKs of the various dialects send theirs."""
+    headers = request.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return headers.get("x-api-key", "").strip() or headers.get("x-goog-api-key", "").strip()
+    found = headers.get("x-api-key", "").strip() or headers.get("x-goog-api-key", "").strip()
+    return found or request.query.get("key", "").strip()
+
+
+async def _held(pace: Pace, units: float = 1.0) -> None:
+    wait = pace.wait(anyio.current_time(), units) if units else 0.0
+    if wait:
+        await anyio.sleep(wait)
+
+
+def _size(headers: Mapping[str, str]) -> int:
+    return sum(len(name) + len(text) for name, text in headers.items())
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:

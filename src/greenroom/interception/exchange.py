@@ -16,35 +16,48 @@ Result = Completion | ModelError
 class Pending:
     """The answer to one call: awaited within ``scope``, then there for good.
 
-    It does not hold the call: an answer is remembered for a while, and a call carries the whole conversation.
+    It does not hold the call: an answer is remembered for a while, and a call carries the whole conversation. Nor does
+    it hold, once it is settled, what waiting takes: of thousands of answers that are remembered, little is kept.
 
     Args:
         expires: When the wait for the answer ends at the latest, on the event loop's clock.
     """
 
+    __slots__ = ("_done", "_expires", "result", "scope")
+
     def __init__(self, expires: float) -> None:
-        self.scope = anyio.CancelScope(deadline=expires)
+        self.scope: anyio.CancelScope | None = anyio.CancelScope(deadline=expires)
+        """``None`` once it is settled."""
         self.result: Result | None = None
         self._expires = expires
-        self._done = anyio.Event()
+        self._done: anyio.Event | None = anyio.Event()
 
     def wanted(self) -> None:
         """Somebody waits."""
-        self.scope.deadline = self._expires
+        if self.scope is not None:
+            self.scope.deadline = self._expires
 
     def unwanted(self, grace: float) -> None:
         """Nobody waits any more; if that stays so for ``grace`` seconds, the answer is not awaited any longer."""
-        self.scope.deadline = min(self._expires, anyio.current_time() + grace)
+        if self.scope is not None:
+            self.scope.deadline = min(self._expires, anyio.current_time() + grace)
+
+    def cancel(self) -> None:
+        """Await the answer no longer."""
+        if self.scope is not None:
+            self.scope.cancel()
 
     def settle(self, result: Result) -> None:
         """Tell all who wait. Only the first result counts."""
-        if self.result is None:
+        if self._done is not None:
             self.result = result
             self._done.set()
+            self._done = self.scope = None
 
     async def wait(self) -> Result:
         """The answer. Bounded by ``expires``, and by the route's end."""
-        await self._done.wait()
+        if self._done is not None:
+            await self._done.wait()
         if self.result is None:  # pragma: no cover - `settle` sets both
             raise AssertionError
         return self.result

@@ -8,90 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 
 import anyio
 
-from greenroom.interception.completion import checked
+from greenroom.interception.desk import Desk
 from greenroom.interception.errors import ModelError
 from greenroom.interception.line import FairLine
+from greenroom.interception.pending import PendingCall
 from greenroom.interception.wakeup import Wakeup
-from greenroom.messages import ChatMessage, Completion, ModelCall, Sampling, Tool
+from greenroom.messages import Completion, ModelCall
 
-
-class PendingCall:
-    """A call that waits for its answer."""
-
-    def __init__(self, request: ModelCall) -> None:
-        self.request = request
-        """The call as the agent made it."""
-        self._lock = threading.Lock()
-        self._ended = False
-        self._result: Completion | ModelError | None = None
-        self._wakeup = Wakeup()
-
-    def __repr__(self) -> str:
-        return f"<PendingCall {self.request.id!r}, {'ended' if self._ended else 'waiting'}>"
-
-    @property
-    def rollout_id(self) -> str:
-        """Whose call it is."""
-        return self.request.rollout_id
-
-    @property
-    def messages(self) -> tuple[ChatMessage, ...]:
-        """The conversation so far."""
-        return self.request.messages
-
-    @property
-    def tools(self) -> tuple[Tool, ...]:
-        """The tools the agent offers."""
-        return self.request.tools
-
-    @property
-    def sampling(self) -> Sampling:
-        """How the agent wants it sampled."""
-        return self.request.sampling
-
-    @property
-    def ended(self) -> bool:
-        """Whether it was answered, failed, or its agent is gone: nothing more can be done about it."""
-        return self._ended
-
-    def reply(self, completion: Completion) -> bool:
-        """Answer it, from any thread. False when it has ended before, and the completion is of no use to anybody.
-
-        Raises:
-            TypeError: ``completion`` is none.
-        """
-        return self._end(checked(completion))
-
-    def fail(self, message: str = "the model's owner gave no answer", *, retryable: bool = True) -> bool:
-        """End it without an answer, from any thread. False when it has ended before.
-
-        Args:
-            message: For the outcome; the agent sees a generic text.
-            retryable: Whether the agent is invited to try again.
-        """
-        return self._end(ModelError("failed", message, retryable=retryable))
-
-    def withdraw(self) -> bool:
-        """The agent is gone. What the gate calls; of no use to others."""
-        return self._end(None)
-
-    async def outcome(self) -> Completion:
-        """Wait for the answer. Raises `ModelError` when it fails."""
-        await self._wakeup.wait()
-        if isinstance(self._result, Completion):
-            return self._result
-        raise self._result or ModelError("withdrawn", "the call was withdrawn")
-
-    def _end(self, result: Completion | ModelError | None) -> bool:
-        with self._lock:
-            if self._ended:
-                return False
-            self._ended, self._result = True, result
-        self._wakeup.set()
-        return True
+__all__ = ["GateModel", "PendingCall"]
 
 
 class GateModel:
@@ -106,6 +34,7 @@ class GateModel:
         self._lock = threading.Lock()
         self._held: set[PendingCall] = set()
         self._line: FairLine[PendingCall] = FairLine()
+        self._desks: dict[str, Desk] = {}
         self._takers: dict[Wakeup, int] = {}
         self._paused = False
         self._closed = False
@@ -145,6 +74,26 @@ class GateModel:
             if batch := self._take(max_batch):
                 yield batch
 
+    def desk(self, rollout_id: str) -> Desk:
+        """Keep the calls of a rollout for whoever answers them one by one; `calls` does not see them.
+
+        Raises:
+            ValueError: There is one for this rollout already.
+        """
+        with self._lock:
+            if rollout_id in self._desks:
+                raise ValueError(f"rollout {rollout_id!r} has a desk already")
+            desk = Desk(self._lock, lambda: self._paused, partial(self._forget, rollout_id))
+            if not self._closed:
+                self._desks[rollout_id] = desk
+        if self._closed:
+            desk.close()
+        return desk
+
+    def desk_of(self, rollout_id: str) -> Desk | None:
+        """The desk of this rollout, if it has one."""
+        return self._desks.get(rollout_id)
+
     def pause(self) -> None:
         """Hand out no more calls, from any thread. Agents are kept waiting; what is handed out can be answered."""
         self._set_paused(paused=True)
@@ -157,9 +106,11 @@ class GateModel:
         """Fail every call that is held, end every iterator. Idempotent."""
         with self._lock:
             self._closed = True
-            held = list(self._held)
+            held, desks = list(self._held), list(self._desks.values())
         for pending in held:
             pending.fail("the gate is closed")
+        for desk in desks:
+            desk.close()
         self._notify()
 
     def _hold(self, pending: PendingCall) -> None:
@@ -169,13 +120,25 @@ class GateModel:
             if len(self._held) >= self._limit:
                 raise ModelError("gate_full", f"the gate holds {self._limit} calls already")
             self._held.add(pending)
-            self._line.add(pending.rollout_id, pending)
-        self._notify()
+            desk = self._desks.get(pending.rollout_id)
+            if desk is None:
+                self._line.add(pending.rollout_id, pending)
+            else:
+                desk.add(pending)
+        if desk is None:
+            self._notify()
+        else:
+            desk.notify()
+
+    def _forget(self, rollout_id: str) -> None:
+        with self._lock:
+            self._desks.pop(rollout_id, None)
 
     def _release(self, pending: PendingCall) -> None:
         with self._lock:
             self._held.discard(pending)
-            self._line.remove(pending.rollout_id, pending)
+            if not self._line.remove(pending.rollout_id, pending) and pending.rollout_id in self._desks:
+                self._desks[pending.rollout_id].remove(pending)
 
     def _take(self, count: int) -> list[PendingCall]:
         with self._lock:
@@ -186,6 +149,9 @@ class GateModel:
     def _set_paused(self, *, paused: bool) -> None:
         with self._lock:
             self._paused = paused
+            desks = list(self._desks.values())
+        for desk in desks:
+            desk.notify()
         self._notify()
 
     async def _until(self, count: int) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from greenroom.interception.completion import checked
+from greenroom.interception.completion import checked, terminal
 from greenroom.messages import Completion, ModelCall
-from greenroom.specs import Gate, Model, ModelSpec, Scripted, Upstream
+from greenroom.specs import BlackBox, Gate, Model, ModelSpec, Scripted, Upstream
 
 
 class OpenModel(Protocol):
@@ -36,6 +36,35 @@ class CallableModel:
         """Nothing to do: the callable is its owner's."""
 
 
+class FunctionModel:
+    """A plain function as a model."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+
+    async def __call__(self, call: ModelCall) -> Completion:
+        """What the function says. Raises what it raises, and `TypeError` when it returns neither text nor answer."""
+        answer = self._function(call)
+        return checked(terminal(answer) if isinstance(answer, str) else answer)
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+
+def _scripted(script: object) -> OpenModel:
+    if callable(script):
+        return FunctionModel(script)
+    if not isinstance(script, str):
+        raise TypeError(f"Scripted.script: expected a path or a function, got {type(script).__name__}")
+    if script.endswith(".jsonl"):
+        from greenroom.interception.recording import RecordedModel
+
+        return RecordedModel.read(script)
+    from greenroom.interception.scripted import ScriptedModel
+
+    return ScriptedModel.read(script)
+
+
 def model_for(model: Model) -> OpenModel:
     """Open what ``Engine(model=...)`` takes. Libraries are imported only when the model needs them.
 
@@ -48,14 +77,18 @@ def model_for(model: Model) -> OpenModel:
         from greenroom.interception.upstream import UpstreamModel
 
         return UpstreamModel(model)
+    if isinstance(model, BlackBox):
+        from greenroom.interception.provider import BlackBoxModel
+
+        return BlackBoxModel(model)
     if isinstance(model, Gate):
         from greenroom.interception.gate import GateModel
 
         return GateModel()
     if isinstance(model, Scripted):
-        from greenroom.interception.scripted import ScriptedModel
-
-        return ScriptedModel.read(model.path)
+        return _scripted(model.script)
     if callable(model) and not isinstance(model, ModelSpec):
         return CallableModel(model)
-    raise TypeError(f"model: expected Upstream, Gate, Scripted or an async callable, got {type(model).__name__}")
+    raise TypeError(
+        f"model: expected Upstream, Gate, Scripted, BlackBox or an async callable, got {type(model).__name__}"
+    )

@@ -21,6 +21,8 @@ from greenroom.interception.completion import OUT_OF_CALLS, OUT_OF_CONTEXT, chec
 from greenroom.interception.errors import FLOOD, ModelError, RefusedError
 from greenroom.interception.exchange import Pending, Result, Ticket
 from greenroom.interception.limits import Limits
+from greenroom.interception.pace import Pace
+from greenroom.interception.passage import Passage
 from greenroom.interception.session import Action, Counters, Exchange, Session, fingerprint
 from greenroom.messages import Completion, ModelCall
 
@@ -29,7 +31,7 @@ Answer = Callable[[ModelCall], Awaitable[Completion]]
 
 _KEY_BYTES = 32
 # What only the model's owner needs; the answer is kept for retries without it.
-_OWNERS = {"prompt_token_ids": None, "completion_token_ids": None, "logprobs": None}
+_OWNERS = {"prompt_token_ids": None, "completion_token_ids": None, "logprobs": None, "routing": None}
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -44,18 +46,28 @@ class Identity(Struct, frozen=True, kw_only=True):
 class Route:
     """One attempt's way to its model. Made by `Routes.open`."""
 
-    def __init__(self, answer: Answer, identity: Identity, model: str, max_turns: int | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        identity: Identity,
+        model: str,
+        max_turns: int | None,
+        limits: Limits,
+        passage: Passage | None = None,
+    ) -> None:
         self.key = secrets.token_urlsafe(_KEY_BYTES)
         self.identity = identity
         self.model = model
         """The one model the agent is told there is."""
-        self.fault: ModelError | None = None
-        """Why the latest call failed; ``None`` again once one succeeds. For the outcome, never for the agent."""
+        self.passage = passage
+        """Where requests go as they are, if it is not to ``answer``."""
+        self.pace = Pace(limits.per_second, limits.burst)
+        self._fault: ModelError | None = None
         self._answer: Answer | None = answer
         self._limits = limits
         self._session = Session(max_turns, limits.remembered)
         self._pending: dict[bytes, Pending] = {}
-        self._slots = anyio.Semaphore(limits.in_flight, fast_acquire=True)
+        self._slots: anyio.Semaphore | None = None  # most routes wait for their agent to begin
         self._requests = 0
         self._overflowed = False
 
@@ -70,7 +82,13 @@ class Route:
     @property
     def truncated(self) -> bool:
         """Whether the agent was ended politely: out of calls, or out of context."""
-        return self._session.truncated or self._overflowed
+        passed = self.passage is not None and self.passage.truncated
+        return self._session.truncated or self._overflowed or passed
+
+    @property
+    def fault(self) -> ModelError | None:
+        """Why the latest call failed; ``None`` again once one succeeds. For the outcome, never for the agent."""
+        return self._fault if self.passage is None else self.passage.fault
 
     @property
     def counters(self) -> Counters:
@@ -118,8 +136,10 @@ class Route:
     def close(self) -> None:
         """Revoke, cancel what is awaited, tell those who wait, forget everything. `Routes.close` calls it."""
         self._answer = None
+        if self.passage is not None:
+            self.passage.close()
         for pending in self._pending.values():
-            pending.scope.cancel()
+            pending.cancel()
             pending.settle(ModelError("closed", "the attempt has ended"))
         self._pending.clear()
         self._session.close()
@@ -152,16 +172,21 @@ class Route:
 
     async def _run(self, exchange: Exchange, pending: Pending, call: ModelCall) -> None:
         result: Result = ModelError("stopped", "the interception server is stopping")
+        scope = pending.scope
+        if scope is None:  # the route was closed before this began
+            return
         try:
-            with pending.scope:
+            with scope:
                 result = await self._ask(call)
-            if pending.scope.cancelled_caught:
+            if scope.cancelled_caught:
                 result = ModelError("expired", "the answer took too long", retryable=False)
         finally:
             self._settle(exchange, pending, result)
 
     async def _ask(self, call: ModelCall) -> Result:
         try:
+            if self._slots is None:
+                self._slots = anyio.Semaphore(self._limits.in_flight, fast_acquire=True)
             async with self._slots:
                 if self._answer is None:
                     return ModelError("closed", "the attempt has ended")
@@ -185,7 +210,7 @@ class Route:
     def _conclude(self, exchange: Exchange, result: Result) -> None:
         # An answer that was let go because the agent hung up is nobody's fault.
         if exchange.waiters:
-            self.fault = result if isinstance(result, ModelError) else None
+            self._fault = result if isinstance(result, ModelError) else None
         for forgotten in self._session.settled(exchange, succeeded=not isinstance(result, ModelError)):
             del self._pending[forgotten]
 
@@ -210,6 +235,7 @@ class Routes:
         sample: int = 0,
         model: str = "greenroom",
         max_turns: int | None = None,
+        passage: Passage | None = None,
     ) -> Route:
         """A new route with a key of its own.
 
@@ -222,9 +248,10 @@ class Routes:
             model: The name of the model the agent is shown.
             max_turns: Calls the agent may make; the next one is answered with a last word, and marks the route
                 truncated. ``None``: no limit.
+            passage: Where requests go as they are, instead of to ``answer``; it counts the agent's calls itself.
         """
         identity = Identity(rollout_id=rollout_id, task_id=task_id, attempt=attempt, sample=sample)
-        route = Route(answer, identity, model, max_turns, self.limits)
+        route = Route(answer, identity, model, max_turns, self.limits, passage)
         self._routes[_digest(route.key)] = route
         return route
 

@@ -45,7 +45,7 @@ class Server:
         self._handler = web.Server(self._respond, handler_cancellation=True)
         self._running = asyncio.create_task(self.endpoint.run(), name="greenroom interception")
         await self.endpoint.ready()
-        self._main = await self.serve(sock)
+        self._main = await self._serve(sock, self._limits.connections)
 
     @property
     def base_url(self) -> str:
@@ -56,10 +56,17 @@ class Server:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def serve(self, sock: socket.socket) -> Site:
-        """Serve another listening socket, which becomes the server's own. Raises `RuntimeError` before `start`."""
+        """Serve another listening socket, inside a sandbox, which becomes the server's own.
+
+        Raises:
+            RuntimeError: The server is not started.
+        """
+        return await self._serve(sock, self._limits.sandbox_connections)
+
+    async def _serve(self, sock: socket.socket, connections: int) -> Site:
         if self._handler is None:
             raise RuntimeError("the server is not started")
-        site = Site(self._handler, self._limits, self._sites.discard)
+        site = Site(self._handler, self._limits, self._sites.discard, connections)
         self._sites.add(site)
         await site.listen(sock)
         return site

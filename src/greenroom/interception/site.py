@@ -19,9 +19,10 @@ _UNWIND_SECONDS = 1.0
 class Site:
     """A socket the server listens on. Made by `Server.start` and `Server.serve`."""
 
-    def __init__(self, server: web.Server, limits: Limits, on_close: Callable[[Site], None]) -> None:
+    def __init__(self, server: web.Server, limits: Limits, on_close: Callable[[Site], None], connections: int) -> None:
         self._server = server
         self._limits = limits
+        self._most = connections
         self._on_close = on_close
         self._listening: asyncio.Server | None = None
         self._connections: set[Connection] = set()
@@ -48,7 +49,7 @@ class Site:
 
     def admit(self, connection: Connection) -> bool:
         """Whether there is room for one more connection."""
-        if len(self._connections) >= self._limits.connections:
+        if len(self._connections) >= self._most:
             return False
         self._connections.add(connection)
         return True

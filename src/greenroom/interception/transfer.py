@@ -23,7 +23,7 @@ def request_of(request: web.BaseRequest, limits: Limits) -> Request:
         return await _read(request, limit, limits.body_seconds)
 
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(method=request.method, path=request.path, headers=headers, body=read)
+    return Request(method=request.method, path=request.path, headers=headers, body=read, query=request.query)
 
 
 async def send(request: web.BaseRequest, response: Response, seconds: float) -> web.StreamResponse:

@@ -6,7 +6,6 @@ decided by the engine's concurrency, where it can be seen.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import aiohttp
@@ -17,6 +16,7 @@ import structlog
 from greenroom.interception.backoff import backoff
 from greenroom.interception.dialects import chat_request
 from greenroom.interception.errors import ModelError
+from greenroom.interception.secret import secret_of
 from greenroom.interception.verdict import Failure, judge, unreachable
 from greenroom.messages import Completion, ModelCall
 from greenroom.specs import Upstream
@@ -43,7 +43,7 @@ class UpstreamModel:
             raise ValueError("Upstream.base_url has to start with http:// or https://")
         self._spec = spec
         self._url = spec.base_url.rstrip("/") + "/chat/completions"
-        self._key = _key(spec.api_key_env)
+        self._key = secret_of(spec.api_key_env, "Upstream.api_key_env")
         self._first_backoff = first_backoff
         self._session: aiohttp.ClientSession | None = None
         self._exact: bool | None = None if spec.token_ids else False
@@ -117,14 +117,3 @@ class UpstreamModel:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
-
-
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return ""
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ValueError(f"the environment variable {variable} (Upstream.api_key_env) is not set or blank")
-    if not key.isprintable() or not key.isascii():
-        raise ValueError(f"the environment variable {variable} (Upstream.api_key_env) holds what no HTTP header can")
-    return key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
@@ -13,12 +12,19 @@ from msgspec import Struct
 from greenroom.interception.backoff import retry_after
 from greenroom.interception.dialects import chat_answer
 from greenroom.interception.errors import DialectError, ModelError
+from greenroom.interception.secret import quotes
 from greenroom.messages import Completion
 
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REJECTED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-_OVERFLOW = ("context_length_exceeded", "context length", "context window", "maximum model length")
+_OVERFLOW = (
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "maximum model length",
+    "prompt is too long",
+)
 _SHOWN = 500
 
 
@@ -52,7 +58,8 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, secret: str = ""
         # Servers quote the key in this one.
         error = ModelError("unauthorized", f"the model server refuses the key ({status})", status, retryable=False)
         return Failure(error=error)
-    return _rejection(status, _without(secret, _text(body)))
+    text = _text(body)
+    return _rejection(status, "" if quotes(text, secret) else text)
 
 
 def unreachable(error: Exception) -> Failure:
@@ -70,12 +77,17 @@ def _answer(body: bytes) -> Completion | Failure:
 
 
 def _rejection(status: int, text: str) -> Failure:
-    lowered = text.lower()
-    # "max_tokens is too large: ... maximum context length is ..." is a wrong setting, not a conversation too long.
-    if any(sign in lowered for sign in _OVERFLOW) and "too large" not in lowered:
+    if overflows(text):
         return Failure(error=ModelError("context_length", text, status, retryable=False))
     message = f"the model server answered {status}: {text}" if text else f"the model server answered {status}"
     return Failure(error=ModelError("rejected", message, status, retryable=False), rejected=status in _REJECTED)
+
+
+def overflows(text: str) -> bool:
+    """Whether an error says that the conversation is too long for the model."""
+    lowered = text.lower()
+    # "max_tokens is too large: ... maximum context length is ..." is a wrong setting, not a conversation too long.
+    return any(sign in lowered for sign in _OVERFLOW) and "too large" not in lowered
 
 
 def _text(body: bytes) -> str:
@@ -89,9 +101,3 @@ def _text(body: bytes) -> str:
     error = cast("dict[str, Any]", inner) if isinstance(inner, dict) else fields
     words = (error.get("code"), error.get("message"))
     return " ".join(word for word in words if isinstance(word, str))[:_SHOWN]
-
-
-def _without(secret: str, text: str) -> str:
-    # Its longest plain stretch, because a server may quote the rest escaped in any way.
-    stretch = max(re.findall(r"[A-Za-z0-9]+", secret), key=len, default="")
-    return "" if stretch and stretch in text else text

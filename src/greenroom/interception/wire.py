@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 BodyReader = Callable[[int], Awaitable[bytes]]
 """Reads a body of at most so many bytes; raises `RefusedError` when it is larger, broken or too slow."""
@@ -20,9 +20,10 @@ class Request(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes | BodyReader = b""
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __repr__(self) -> str:
-        # The headers hold the key.
+        # The headers, or the query, hold the key.
         return f"<Request {self.method!r} {self.path!r}>"
 
 

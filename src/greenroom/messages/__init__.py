@@ -27,6 +27,7 @@ from greenroom.messages.outcome import (
     Phase,
     Status,
 )
+from greenroom.messages.trajectory import Prompt, prompt
 
 __all__ = [
     "AttemptRecord",
@@ -42,6 +43,7 @@ __all__ = [
     "Outcome",
     "Part",
     "Phase",
+    "Prompt",
     "Role",
     "Sampling",
     "Status",
@@ -52,4 +54,5 @@ __all__ = [
     "ToolUse",
     "Turn",
     "Usage",
+    "prompt",
 ]

@@ -30,6 +30,8 @@ class Thinking(Struct, frozen=True, tag="thinking"):
 
     text: str
     signature: str | None = None
+    redacted: bool = False
+    """Whether there is no text because the model's owner keeps it encrypted; ``signature`` is what it is then."""
 
 
 class ToolUse(Struct, frozen=True, tag="tool_use"):
@@ -103,6 +105,8 @@ class Usage(Struct, frozen=True):
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    """How many of ``prompt_tokens`` were read from a cache."""
 
 
 class Completion(Struct, frozen=True, kw_only=True):
@@ -110,6 +114,8 @@ class Completion(Struct, frozen=True, kw_only=True):
 
     parts: tuple[Text | Thinking | ToolUse, ...] = ()
     finish_reason: FinishReason = "stop"
+    stop_sequence: str | None = None
+    """Which of the request's stop texts the model came to, where that is why it stopped and is known."""
     usage: Usage = Usage()
     prompt_token_ids: tuple[int, ...] | None = None
     completion_token_ids: tuple[int, ...] | None = None
@@ -117,6 +123,12 @@ class Completion(Struct, frozen=True, kw_only=True):
     """One per completion token, natural logarithm."""
     weight_version: str | None = None
     """Which weights sampled this, as their owner names them."""
+    routing: Any = None
+    """Which experts each token went through, as the model's owner gives it (``routing_matrices``, ``routed_experts``),
+    to be replayed in training; ``None`` where there is none."""
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of a chat completion's message that have no neutral word, under ``message``, and those of its tool calls
+    by their ids, under ``tool_calls``: for agents that speak chat completions."""
 
     @property
     def text(self) -> str:
@@ -125,14 +137,26 @@ class Completion(Struct, frozen=True, kw_only=True):
 
 
 class Turn(Struct, frozen=True, kw_only=True):
-    """One request and its reply, recorded once, on the way back to the agent."""
+    """One request and its reply, recorded once, on the way back to the agent.
+
+    Requests repeat what went before, so of each only what is new is kept: `greenroom.messages.prompt` puts it together.
+    """
 
     index: int
-    shared: int
-    """How many leading messages are the same as in the previous turn's request; they are not stored again."""
+    base: int | None = None
+    """The earlier turn whose request this one goes on from, mostly the one before it. Agents that talk to their model
+    in several conversations, for titles or sub-agents, go on from each of them."""
+    shared: int = 0
+    """How many leading messages are those of turn ``base``; they are not stored again."""
     messages: tuple[ChatMessage, ...]
     """The request's messages from position ``shared`` on."""
+    shared_tokens: int = 0
+    """How many leading tokens of the prompt are those of turn ``base``, its prompt and its completion one after the
+    other; they are not stored again."""
+    prompt_token_ids: tuple[int, ...] | None = None
+    """The prompt's token ids from position ``shared_tokens`` on; ``None`` where the model's owner gave none."""
     completion: Completion
+    """The answer, without the prompt's token ids."""
     started: float
     """Seconds since the attempt began."""
     seconds: float

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from greenroom.messages.model import Turn
+from greenroom.specs import AgentEvent
 
 Blame = Literal["agent", "task", "model", "sandbox", "engine"]
 """Who is at fault. Sandbox, model and engine faults are retried with a whole new attempt; agent and task are not."""
@@ -63,12 +64,20 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     fault: Fault | None = None
     turns: tuple[Turn, ...] = ()
     commands: tuple[CommandResult, ...] = ()
+    artifacts: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """What the task wants kept of what the agent left, by relative path. Hostile input."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds per phase."""
     agent_exit_code: int | None = None
     agent_log: str = ""
     """Tail of what the agent printed. Hostile input: escape before showing."""
+    agent_files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Files of its home directory that its spec wants kept, such as transcripts, each its first MiB. Hostile input."""
+    events: tuple[AgentEvent, ...] = ()
+    """What the agent reported of its own steps, as it came, the first 2000. Hostile input."""
     sandbox_id: str = ""
+    trainable: bool = True
+    """False if the agent talked to a provider of its own (`BlackBox`): its turns are a report then, without tokens."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -100,6 +109,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     def turns(self) -> tuple[Turn, ...]:
         """Turns of the attempt that counts."""
         return self.attempts[-1].turns if self.attempts else ()
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the turns are what greenroom's own model was asked and said; see `reward_valid` for the reward."""
+        return bool(self.attempts) and self.attempts[-1].trainable
 
 
 class FaultError(Exception):

@@ -72,7 +72,11 @@ class Dialect(Protocol):
         ...
 
     def side(self, operation: Operation, request: Request, model: str) -> bytes:
-        """The body of the reply to a side request."""
+        """The body of the reply to a side request. What was posted, if anything, is in ``request.body``, as bytes.
+
+        Raises:
+            DialectError: The request is not valid.
+        """
         ...
 
     def encode(self, completion: Completion, call: ModelCall) -> bytes:

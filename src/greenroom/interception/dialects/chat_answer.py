@@ -1,7 +1,9 @@
 """OpenAI chat completions: what an upstream answers, with the exact tokens where it offers them.
 
 vLLM, asked for ``logprobs`` and ``return_token_ids``, puts ``prompt_token_ids`` at the root, ``token_ids`` and
-``logprobs.content[].logprob`` into the choice. ``weight_version``, where a trainer's server stamps it, is at the root.
+``logprobs.content[].logprob`` into the choice, and there ``stop_reason``, the stop text it came to, if that is why it
+stopped. ``weight_version``, where a trainer's server stamps it, is at the root, and which experts the tokens of a
+mixture went through is in the choice: ``routing_matrices`` or ``routed_experts``.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_ROUTING = ("routing_matrices", "routed_experts")
+_KNOWN = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
+_KNOWN_OF_CALLS = frozenset({"id", "type", "index", "function"})
 
 
 def decode(body: bytes) -> Completion:
@@ -46,11 +51,14 @@ def decode(body: bytes) -> Completion:
     return Completion(
         parts=tuple(_parts(message)),
         finish_reason=_FINISH.get(str(choice.get("finish_reason")), "stop"),
+        stop_sequence=_stop_sequence(choice.get("stop_reason")),
         usage=_usage(fields.get("usage")),
         prompt_token_ids=_ids(fields.get("prompt_token_ids"), "prompt_token_ids"),
         completion_token_ids=token_ids,
         logprobs=logprobs,
         weight_version=_version(fields.get("weight_version")),
+        routing=_routing(choice, fields),
+        extra=_extra(message),
     )
 
 
@@ -103,12 +111,44 @@ def _logprob(item: object, where: str) -> float:
     return number
 
 
+def _stop_sequence(reason: object) -> str | None:
+    # A number is the id of a token that ends every answer.
+    return reason if isinstance(reason, str) else None
+
+
 def _usage(usage: object) -> Usage:
     if usage is None:
         return Usage()
     fields = value.as_object(usage, "usage")
-    names = ("prompt_tokens", "completion_tokens")
-    return Usage(*(value.optional_integer(fields.get(name), f"usage.{name}") or 0 for name in names))
+    details = value.as_object(fields.get("prompt_tokens_details") or {}, "usage.prompt_tokens_details")
+    return Usage(
+        prompt_tokens=_count(fields, "prompt_tokens", "usage"),
+        completion_tokens=_count(fields, "completion_tokens", "usage"),
+        cached_tokens=_count(details, "cached_tokens", "usage.prompt_tokens_details"),
+    )
+
+
+def _count(fields: _Fields, name: str, where: str) -> int:
+    return value.optional_integer(fields.get(name), f"{where}.{name}") or 0
+
+
+def _routing(choice: _Fields, fields: _Fields) -> object:
+    found = (where.get(name) for where in (choice, fields) for name in _ROUTING)
+    return next((routing for routing in found if routing), None)
+
+
+def _extra(message: _Fields) -> _Fields:
+    """What the message has beyond our words; names that say nothing are left out."""
+    more = {name: item for name, item in message.items() if name not in _KNOWN and item not in (None, "", [], {})}
+    uses = {call.get("id"): left for call in message.get("tool_calls") or () if (left := _beyond(call))}
+    found = {"message": more, "tool_calls": {id: left for id, left in uses.items() if id}}
+    return {name: item for name, item in found.items() if item}
+
+
+def _beyond(call: _Fields) -> _Fields:
+    function = {name: item for name, item in call["function"].items() if name not in ("name", "arguments")}
+    left = {name: item for name, item in call.items() if name not in _KNOWN_OF_CALLS}
+    return {**left, "function": function} if function else left
 
 
 def _version(version: object) -> str | None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from greenroom.interception.dialects import sse
-from greenroom.interception.dialects.chat_request import encode_tool_use, wants_usage
+from greenroom.interception.dialects.chat_request import encode_tool_use, wants_usage, with_more
 from greenroom.interception.errors import Refusal
 from greenroom.messages import Completion, FinishReason, ModelCall, Thinking, ToolUse, Usage
 
@@ -35,8 +35,12 @@ def encode(completion: Completion, call: ModelCall) -> bytes:
 
 def error(refusal: Refusal) -> bytes:
     """The body of an error response."""
+    return msgspec.json.encode({"error": _error(refusal)})
+
+
+def _error(refusal: Refusal) -> _Fields:
     kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error")
-    return msgspec.json.encode({"error": {"message": refusal.message, "type": kind, "param": None, "code": None}})
+    return {"message": refusal.message, "type": kind, "param": None, "code": None}
 
 
 def models(name: str) -> bytes:
@@ -80,7 +84,9 @@ class ChatStream:
             for piece in self._cut(text):
                 yield self._delta({name: piece})
         for index, use in enumerate(_uses(completion, self._call)):
-            yield from self._tool_call(index, use)
+            yield from self._tool_call(index, use, _more(completion, "tool_calls"))
+        if more := _more(completion, "message"):
+            yield self._delta(more)
         yield self._delta({}, finish_reason(completion))
         if self._usage:
             yield self._event({"choices": [], "usage": _usage(completion.usage)})
@@ -90,11 +96,15 @@ class ChatStream:
         return sse.event(b"[DONE]")
 
     def error(self, refusal: Refusal) -> bytes:
-        """An error object as the data of an event: what the SDKs raise from."""
-        return sse.event(error(refusal))
+        """An error object as the data of an event: what the SDKs raise from.
 
-    def _tool_call(self, index: int, use: ToolUse) -> Iterator[bytes]:
-        head = encode_tool_use(ToolUse(use.id, use.name, ""))
+        There is no status any more to tell agents whether to try again, so the status it would have had is its
+        ``code``, as vLLM has it.
+        """
+        return sse.event(msgspec.json.encode({"error": {**_error(refusal), "code": int(refusal.status)}}))
+
+    def _tool_call(self, index: int, use: ToolUse, more: _Fields) -> Iterator[bytes]:
+        head = with_more(encode_tool_use(ToolUse(use.id, use.name, "")), more)
         yield self._delta({"tool_calls": [{"index": index, **head}]})
         for piece in self._cut(use.arguments):
             yield self._delta({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
@@ -112,8 +122,10 @@ class ChatStream:
 
 def _message(completion: Completion, call: ModelCall) -> _Fields:
     fields: _Fields = {"role": "assistant", "content": None, "refusal": None}
+    fields.update(_more(completion, "message"))
     fields.update({name: text for name, text in _texts(completion) if text})
-    if uses := [encode_tool_use(use) for use in _uses(completion, call)]:
+    more = _more(completion, "tool_calls")
+    if uses := [with_more(encode_tool_use(use), more) for use in _uses(completion, call)]:
         fields["tool_calls"] = uses
     elif fields["content"] is None:
         fields["content"] = ""
@@ -123,6 +135,11 @@ def _message(completion: Completion, call: ModelCall) -> _Fields:
 def _texts(completion: Completion) -> tuple[tuple[str, str], tuple[str, str]]:
     thinking = "".join(part.text for part in completion.parts if isinstance(part, Thinking))
     return ("reasoning_content", thinking), ("content", completion.text)
+
+
+def _more(completion: Completion, place: str) -> _Fields:
+    """What an upstream of this dialect said beyond our words."""
+    return completion.extra.get(place) or {}
 
 
 def _uses(completion: Completion, call: ModelCall) -> list[ToolUse]:

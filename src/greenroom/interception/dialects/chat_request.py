@@ -2,7 +2,8 @@
 
 Reading: what has a neutral word goes to it; everything else stays in ``ModelCall.extra``: fields of the body under
 their own names, fields of single messages and tools under ``messages`` and ``tools``, by position. Writing puts it
-all back, so an upstream of this dialect misses nothing.
+all back, so an upstream of this dialect misses nothing. Content that has more to it than text and images stays whole
+in what is left of its message; fields of tool calls do by the call's id.
 
 The shapes are those of the OpenAI API reference, plus ``reasoning_content`` (``reasoning``, ``reasoning_text``) on
 assistant messages as vLLM, DeepSeek and OpenRouter use it.
@@ -10,11 +11,10 @@ assistant messages as vLLM, DeepSeek and OpenRouter use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator
+from typing import Any, cast
 
-from greenroom.interception.dialects import value
-from greenroom.interception.errors import DialectError
+from greenroom.interception.dialects import chat_content, value
 from greenroom.messages import (
     ChatMessage,
     Image,
@@ -30,7 +30,6 @@ from greenroom.messages import (
 )
 
 _Fields = dict[str, Any]
-_T = TypeVar("_T")
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -46,8 +45,8 @@ _CHOICES = ("auto", "none", "required")
 def decode(body: bytes) -> ModelCall:
     """Read the body of a chat completions request. Raises `DialectError`."""
     fields = value.parse(body)
-    messages, message_extra = _each(fields.pop("messages", None), "messages", _message)
-    tools, tool_extra = _each(fields.pop("tools", None), "tools", _tool)
+    messages, message_extra = value.each(fields.pop("messages", None), "messages", _message)
+    tools, tool_extra = value.each(fields.pop("tools", None), "tools", _tool)
     if not messages:
         value.fail("messages", "at least one message")
     if fields.get("n") not in (None, 1):
@@ -58,7 +57,7 @@ def decode(body: bytes) -> ModelCall:
         model=value.as_text(fields.pop("model", None), "model"),
         messages=tuple(messages),
         tools=tuple(tool for tool in tools if tool is not None),
-        tool_choice=_tool_choice(fields.pop("tool_choice", None)),
+        tool_choice=_tool_choice(fields),
         sampling=_sampling(fields),
         stream=value.as_flag(fields.pop("stream", None), "stream"),
         extra=fields,
@@ -70,30 +69,14 @@ def decode(body: bytes) -> ModelCall:
     return call
 
 
-def _each(items: object, where: str, read: Callable[[_Fields], _T]) -> tuple[list[_T], dict[str, _Fields]]:
-    """Read a list of objects; what ``read`` leaves of each is kept by its position."""
-    done: list[_T] = []
-    left: dict[str, _Fields] = {}
-    for at, item in enumerate(value.as_list(items, where)):
-        if not isinstance(item, dict):
-            value.fail(f"{where}[{at}]", "an object")
-        fields = cast("_Fields", item)
-        try:
-            done.append(read(fields))
-        except DialectError as error:
-            # The place is put together only where something is wrong: this runs for every message of every call.
-            raise DialectError(f"{where}[{at}].{error}") from None
-        if fields:
-            left[str(at)] = fields
-    return done, left
-
-
 def _message(fields: _Fields) -> ChatMessage:
     name = value.as_text(fields.pop("role", None), "role")
     role = _ROLES.get(name)
     if role is None:
         value.fail("role", "one of " + ", ".join(_ROLES))
-    content = _content(fields.pop("content", None))
+    if name == "developer":
+        fields["role"] = name
+    content = chat_content.read(fields)
     if role == "tool":
         return ChatMessage(
             role, (ToolResult(value.as_text(fields.pop("tool_call_id", None), "tool_call_id"), content),)
@@ -101,29 +84,6 @@ def _message(fields: _Fields) -> ChatMessage:
     if role == "assistant":
         return ChatMessage(role, (*_reasoning(fields), *content, *_tool_uses(fields)))
     return ChatMessage(role, content)
-
-
-def _content(content: object) -> tuple[Text | Image, ...]:
-    if isinstance(content, str):
-        return (Text(content),)
-    return () if content is None else tuple(_each(content, "content", _content_part)[0])
-
-
-def _content_part(part: _Fields) -> Text | Image:
-    kind = part.get("type")
-    if kind == "image_url":
-        return _image(part.get("image_url"))
-    if kind not in ("text", "refusal"):
-        value.fail("type", "text or image_url")
-    return Text(value.as_text(part.get(kind), kind))
-
-
-def _image(image: object) -> Image:
-    if isinstance(image, str):
-        return Image(image)
-    fields = value.as_object(image, "image_url")
-    url = value.as_text(fields.get("url"), "image_url.url")
-    return Image(url, value.optional_text(fields.get("detail"), "image_url.detail"))
 
 
 def _reasoning(fields: _Fields) -> tuple[Thinking, ...]:
@@ -137,17 +97,24 @@ def _reasoning(fields: _Fields) -> tuple[Thinking, ...]:
 
 
 def _tool_uses(fields: _Fields) -> list[ToolUse]:
-    uses = fields.pop("tool_calls", None)
-    return [] if uses is None else _each(uses, "tool_calls", _tool_use)[0]
+    uses, left = value.each(fields.pop("tool_calls", None), "tool_calls", _tool_use)
+    if left:
+        fields["tool_calls"] = {uses[int(at)].id: more for at, more in left.items()}
+    return uses
 
 
 def _tool_use(call: _Fields) -> ToolUse:
-    function = value.as_object(call.get("function"), "function")
-    return ToolUse(
-        id=value.as_text(call.get("id"), "id"),
-        name=value.as_text(function.get("name"), "function.name"),
-        arguments=value.as_text(function.get("arguments"), "function.arguments"),
+    function = value.as_object(call.pop("function", None), "function")
+    use = ToolUse(
+        id=value.as_text(call.pop("id", None), "id"),
+        name=value.as_text(function.pop("name", None), "function.name"),
+        arguments=value.as_text(function.pop("arguments", None), "function.arguments"),
     )
+    if call.get("type") in ("function", None):
+        call.pop("type", None)
+    if function:
+        call["function"] = function
+    return use
 
 
 def _tool(fields: _Fields) -> Tool | None:
@@ -170,11 +137,15 @@ def _parameters(schema: object) -> _Fields:
     return {} if schema is None else value.as_object(schema, "function.parameters")
 
 
-def _tool_choice(choice: object) -> str | None:
+def _tool_choice(fields: _Fields) -> str | None:
+    choice = fields.pop("tool_choice", None)
     if choice is None or isinstance(choice, str):
         return choice
-    fields = value.as_object(choice, "tool_choice")
-    function = value.as_object(fields.get("function"), "tool_choice.function")
+    chosen = value.as_object(choice, "tool_choice")
+    if chosen.get("type") not in ("function", None):
+        fields["tool_choice"] = choice
+        return None
+    function = value.as_object(chosen.get("function"), "tool_choice.function")
     return value.as_text(function.get("name"), "tool_choice.function.name")
 
 
@@ -230,15 +201,30 @@ def _messages(messages: tuple[ChatMessage, ...], left: dict[str, _Fields]) -> It
     at = 0
     for message in messages:
         for fields in _encode_message(message):
-            yield {**left.get(str(at), {}), **fields}
+            yield _restored(fields, left.get(str(at), {}))
             at += 1
+
+
+def _restored(fields: _Fields, left: _Fields) -> _Fields:
+    """A message with what was left of it; role and content are then as the agent wrote them."""
+    written: _Fields = {name: left[name] for name in ("role", "content") if name in left}
+    done = {**left, **fields, **written}
+    if fields.get("tool_calls") and "tool_calls" in left:
+        done["tool_calls"] = [with_more(use, left["tool_calls"]) for use in fields["tool_calls"]]
+    return done
+
+
+def with_more(use: _Fields, more: _Fields) -> _Fields:
+    """A tool call with what ``more`` has for its id."""
+    extra: _Fields = more.get(use["id"]) or {}
+    return {**extra, **use, "function": {**extra.get("function", {}), **use["function"]}}
 
 
 def _encode_message(message: ChatMessage) -> Iterator[_Fields]:
     """One message, or one for each tool result: other dialects put several into one."""
     for part in message.parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": part.id, "content": _encode_content(part.parts)}
+            yield {"role": "tool", "tool_call_id": part.id, "content": chat_content.written(part.parts)}
     parts = tuple(part for part in message.parts if not isinstance(part, ToolResult))
     if parts or not message.parts:
         yield _encode_plain(message.role, parts)
@@ -249,7 +235,7 @@ def _encode_plain(role: Role, parts: tuple[Part, ...]) -> _Fields:
     thinking = "".join(part.text for part in parts if isinstance(part, Thinking))
     content = tuple(part for part in parts if isinstance(part, Text | Image))
     uses = [encode_tool_use(part) for part in parts if isinstance(part, ToolUse)]
-    fields["content"] = _encode_content(content) if content or not uses else None
+    fields["content"] = chat_content.written(content) if content or not uses else None
     if thinking:
         fields["reasoning_content"] = thinking
     if uses:
@@ -260,21 +246,6 @@ def _encode_plain(role: Role, parts: tuple[Part, ...]) -> _Fields:
 def encode_tool_use(use: ToolUse) -> _Fields:
     """A tool call as it stands in a message."""
     return {"id": use.id, "type": "function", "function": {"name": use.name, "arguments": use.arguments}}
-
-
-def _encode_content(parts: tuple[Text | Image, ...]) -> str | list[_Fields]:
-    if not parts:
-        return ""
-    if len(parts) == 1 and isinstance(parts[0], Text):
-        return parts[0].text
-    return [_encode_part(part) for part in parts]
-
-
-def _encode_part(part: Text | Image) -> _Fields:
-    if isinstance(part, Text):
-        return {"type": "text", "text": part.text}
-    detail = {} if part.detail is None else {"detail": part.detail}
-    return {"type": "image_url", "image_url": {"url": part.url, **detail}}
 
 
 def _tools(tools: tuple[Tool, ...], left: dict[str, _Fields]) -> list[_Fields]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Never, cast
+from collections.abc import Callable
+from typing import Any, Never, TypeVar, cast
 
 import msgspec
 
 from greenroom.interception.errors import DialectError
+
+_T = TypeVar("_T")
 
 MAX_DEPTH = 100
 """Deepest nesting of what a request may hold. JSON schemas of real tools stay under 20."""
@@ -60,11 +63,38 @@ def _containers(value: object) -> list[object]:
     return [inner for inner in cast("list[object]", value) if type(inner) is dict or type(inner) is list]
 
 
+def each(items: object, where: str, read: Callable[[dict[str, Any]], _T]) -> tuple[list[_T], dict[str, dict[str, Any]]]:
+    """Read a list of objects; what ``read`` leaves of each is kept by its position.
+
+    Raises:
+        DialectError: It is none, or ``read`` raised it; the place is put before what ``read`` said.
+    """
+    done: list[_T] = []
+    left: dict[str, dict[str, Any]] = {}
+    for at, item in enumerate(as_list(items, where)):
+        if not isinstance(item, dict):
+            fail(f"{where}[{at}]", "an object")
+        fields = cast("dict[str, Any]", item)
+        try:
+            done.append(read(fields))
+        except DialectError as error:
+            # The place is put together only where something is wrong: this runs for every message of every call.
+            raise DialectError(f"{where}[{at}].{error}") from None
+        if fields:
+            left[str(at)] = fields
+    return done, left
+
+
 def as_object(value: object, where: str) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
         fail(where, "an object")
     return cast("dict[str, Any]", value)
+
+
+def optional_object(value: object, where: str) -> dict[str, Any]:
+    """A JSON object; ``null`` is an empty one."""
+    return {} if value is None else as_object(value, where)
 
 
 def as_list(value: object, where: str) -> list[Any]:
