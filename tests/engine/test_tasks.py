@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.engine._taskfields import check_task
 from greenroom.engine.tasks import TaskError, load_tasks
+from greenroom.engine.tasks.fields import check_task
 from greenroom.specs import TaskSpec
 
 GOOD = 'instruction = "Fix it."\n'
@@ -35,7 +35,13 @@ def test_single_task_file_is_named_after_the_file(tmp_path: Path) -> None:
     """A TOML file with a task at top level gives that task, its id the file's name."""
     put(tmp_path, fix_toml=GOOD + 'verify = ["true"]\nreward = "fraction"\ndeadline = 60\n[files]\n"a/b.py" = "x"\n')
     expected = TaskSpec(
-        id="fix", instruction="Fix it.", verify=("true",), reward="fraction", deadline=60.0, files={"a/b.py": "x"}
+        id="fix",
+        instruction="Fix it.",
+        verify=("true",),
+        reward="fraction",
+        deadline=60.0,
+        files={"a/b.py": "x"},
+        origin=str(tmp_path / "fix.toml"),
     )
     assert load_tasks(tmp_path / "fix.toml") == [expected]
 
@@ -94,7 +100,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         c_jsonl='{"instruction": "x"}\n[1]\n{"instruction": \n',
         d_toml=GOOD + "[files]\nx = 5\n",
     )
-    allowed = ", ".join(TaskSpec.__struct_fields__)
+    allowed = ", ".join(name for name in TaskSpec.__struct_fields__ if name != "origin")
     found = problems(tmp_path)
     assert f"a.toml: $.instrution: unknown field; did you mean instruction? allowed: {allowed}" in found
     assert "a.toml: $.instruction: required, but missing" in found
@@ -136,6 +142,21 @@ def test_bad_value_is_named_by_its_field(tmp_path: Path, text: str, field: str) 
     assert problem.startswith(f"x.toml: {field}")
 
 
+def test_directories_are_meant_from_where_the_task_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative directory in a task's file does not depend on where greenroom is started; an absolute one stays."""
+    upload = '{source = "data", target = ".", files = ["x"]}'
+    solution = f'[solution]\ncommands = ["x"]\nuploads = [{upload}]\n'
+    text = f'{GOOD}uploads = [{upload}]\n[environment]\nbuild = "image"\n{solution}'
+    put(tmp_path, sub__x_toml=text, sub__y_toml=text.replace('"data"', '"/data"'))
+    monkeypatch.chdir(tmp_path)
+    first, second = load_tasks("sub")
+    assert [found.source for found in (*first.uploads, *second.uploads)] == [f"{tmp_path}/sub/data", "/data"]
+    assert first.environment is not None
+    assert first.environment.build == f"{tmp_path}/sub/image"
+    assert first.solution is not None
+    assert first.solution.uploads[0].source == f"{tmp_path}/sub/data"
+
+
 def test_duplicate_ids_name_both_places(tmp_path: Path) -> None:
     """Two tasks with one id are refused, and the error says where both are."""
     put(tmp_path, a_toml=GOOD + 'id = "same"\n', b_jsonl='{"id": "same", "instruction": "x"}\n')
@@ -154,7 +175,7 @@ def test_misspelt_directories_are_refused(tmp_path: Path) -> None:
     """A directory that would be silently ignored is refused: tests that never run are worse than none."""
     put(tmp_path, job__task_toml=GOOD, job__test__test_py="", other__tsk_toml=GOOD)
     assert problems(tmp_path) == (
-        "job/test: not part of a task; allowed beside task.toml: files, tests",
+        "job/test: not part of a task; allowed beside task.toml: files, tests, solution",
         "other: no task.toml in it",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import anyio
@@ -21,11 +22,21 @@ class Shell(Struct, frozen=True, eq=False):
     ends: float
     """When the budget is used up, on the event loop's clock."""
     env: Mapping[str, str] = {}
+    user: str | None = None
+    """Who runs them; ``None``: the sandbox's usual user."""
 
-    async def run(self, command: str) -> CommandResult:
-        """Run one. If it finds the budget used up, it is killed as soon as it begins."""
-        program = Exec(argv=(*_SHELL, command), env=dict(self.env), cwd=self.sandbox.workdir)
-        result = await self.sandbox.exec(program, timeout=max(0.0, self.ends - anyio.current_time()))
+    @property
+    def left(self) -> float:
+        """Seconds of the budget."""
+        return max(0.0, self.ends - anyio.current_time())
+
+    async def run(self, command: str, *, timeout: float = math.inf) -> CommandResult:
+        """Run one, for ``timeout`` seconds at most.
+
+        If it finds the budget used up, it is killed as soon as it begins.
+        """
+        program = Exec(argv=(*_SHELL, command), env=dict(self.env), cwd=self.sandbox.workdir, user=self.user)
+        result = await self.sandbox.exec(program, timeout=min(timeout, self.left))
         return CommandResult(
             command=command,
             phase=self.phase,

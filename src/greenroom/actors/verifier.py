@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
-
 import anyio
 from msgspec import Struct
 
 from greenroom.actors._boundary import Failure, failure, failure_of
 from greenroom.actors.agent import AwaitEnd
+from greenroom.actors.artifacts import Taken, kept, restore, take
 from greenroom.actors.commands import Shell
-from greenroom.actors.events import CommandRan, PhaseEntered, Score, Scored
+from greenroom.actors.events import ArtifactsTaken, CommandRan, PhaseEntered, Score, Scored
+from greenroom.actors.judgement import Judgement, unscored
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.policy import POLICY
-from greenroom.actors.reward import REWARD_LIMIT, RewardError, by_exit_codes, parse_reward
-from greenroom.actors.sandbox import Boot
+from greenroom.actors.preparation import Preparation
+from greenroom.actors.sandbox import Boot, Shut
+from greenroom.actors.uploads import NotPut
 from greenroom.kernel import Actor, on
-from greenroom.messages import CommandResult, Phase
+from greenroom.messages import CommandResult, FaultError, Phase
 from greenroom.sandboxes.base import Sandbox, SandboxError
-
-REWARD_FILE = "GREENROOM_REWARD_FILE"
+from greenroom.specs import TaskSpec
 
 
 class VerifierView(Struct, frozen=True):
@@ -53,73 +52,93 @@ class Verifier(Actor):
         self.stop()
 
     async def _verify(self) -> Score:
+        task = self.plan.task
         left = self.plan.budget.seconds(anyio.current_time())
         end = await self.sibling("agent").call(AwaitEnd(), timeout=left)
         self.waiting = False
-        if not self.plan.task.verify or not POLICY[end.cause].graded:
+        if not POLICY[end.cause].graded or not (has_verdict(task) or task.artifacts or task.collect):
             return Score()
         self._enter("verify")
         try:
             lent = await self.sibling("sandbox").call(Boot())
             return await self._judge(lent.sandbox)
         except SandboxError as error:
-            return _unscored(failure_of(error, "verify"))
+            return unscored(failure_of(error, "verify"))
+        except FaultError as error:
+            return unscored(failure("verify_setup_failed", error.fault.message, "verify", kind=error.fault.kind))
 
     async def _judge(self, sandbox: Sandbox) -> Score:
+        """From here on nothing of the agent runs, in whichever sandbox."""
         task = self.plan.task
-        reward_file = _fresh_path(sandbox)
-        try:
-            # The directory is made now: no process of the agent lives that could have known its name.
-            await sandbox.write({f"{reward_file}.made": b""})
-            await sandbox.write({path: text.encode() for path, text in task.verify_files.items()})
-        except SandboxError as error:
-            if error.kind != "write_failed":
-                raise
-            return _unscored(failure("verify_obstructed", str(error), "verify", detail=error.detail))
-        late = await self._run_commands(sandbox, reward_file)
-        if late is not None:
-            return _unscored(late)
-        if task.reward != "file":
-            return Score(reward=by_exit_codes(task.reward, self.results))
-        return await _from_file(sandbox, reward_file, self.results)
+        taken, refused = await self._take(sandbox)
+        if not has_verdict(task):
+            return Score()
+        if task.verifier == "shared":
+            return await self._judgement(sandbox).judge()
+        if refused:
+            return unscored(failure("artifacts_refused", "; ".join(refused), "verify"))
+        fresh = await self._fresh()
+        failed = await self._prepare(fresh) or await _restore(fresh, taken)
+        return unscored(failed) if failed else await self._judgement(fresh).judge()
 
-    async def _run_commands(self, sandbox: Sandbox, reward_file: str) -> Failure | None:
+    async def _take(self, sandbox: Sandbox) -> tuple[list[Taken], list[str]]:
+        task = self.plan.task
+        shell = self._shell(sandbox)
+        for hook in task.collect:
+            self._record(await shell.run(hook.command, timeout=hook.timeout))
+        taken, refused = await take(sandbox, task.artifacts)
+        if files := kept(taken):
+            self.plan.rollout.cast(ArtifactsTaken(self.plan.number, files))
+        return taken, refused
+
+    async def _fresh(self) -> Sandbox:
+        """The verifier's own sandbox; the agent's is gone before it is there."""
+        left = self.plan.budget.seconds(anyio.current_time())
+        await self.sibling("sandbox").call(Shut(), timeout=left)
+        lent = await self.sibling("verifier-sandbox").call(Boot(), timeout=left)
+        return lent.sandbox
+
+    async def _prepare(self, sandbox: Sandbox) -> Failure | None:
+        task = self.plan.task
+        own = task.verify_environment
+        preparation = Preparation(
+            shell=self._shell(sandbox),
+            record=self._record,
+            environment=own or task.environment,
+            cause="verify_setup_failed",
+        )
+        return await preparation.prepare(task if own is None else _bare(task))
+
+    def _judgement(self, sandbox: Sandbox) -> Judgement:
         now = anyio.current_time()
-        seconds = self.plan.budget.verify_seconds(now)
-        shell = Shell(sandbox, "verify", now + seconds, {REWARD_FILE: reward_file})
-        for command in self.plan.task.verify:
-            result = await shell.run(command)
-            self.plan.rollout.cast(CommandRan(self.plan.number, result))
-            self.results.append(result)
-            if result.timed_out:
-                return _timed_out(result, seconds)
-        return None
+        return Judgement(self.plan.task, sandbox, self.plan.budget.verify_seconds(now), self._record)
+
+    def _shell(self, sandbox: Sandbox) -> Shell:
+        """For what has to be done before the verify commands: whatever time there is."""
+        return Shell(sandbox, "verify", self.plan.budget.work_ends)
+
+    def _record(self, result: CommandResult) -> None:
+        self.results.append(result)
+        self.plan.rollout.cast(CommandRan(self.plan.number, result))
 
     def _enter(self, phase: Phase) -> None:
         self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, anyio.current_time()))
 
 
-async def _from_file(sandbox: Sandbox, path: str, results: Sequence[CommandResult]) -> Score:
+def has_verdict(task: TaskSpec) -> bool:
+    """Whether there is anything that could judge. Without, the reward is ``None``."""
+    return bool(task.verify) or task.score is not None
+
+
+def _bare(task: TaskSpec) -> TaskSpec:
+    """For an environment of the verifier's own: it brings along what it needs."""
+    return TaskSpec(id=task.id, instruction=task.instruction)
+
+
+async def _restore(sandbox: Sandbox, taken: list[Taken]) -> Failure | None:
     try:
-        content = await sandbox.read(path, limit=REWARD_LIMIT + 1)
-    except FileNotFoundError:
-        content = None
-    try:
-        return Score(reward=parse_reward(content))
-    except RewardError as error:
-        return _unscored(failure("reward_invalid", str(error), "verify", detail=results[-1].output))
-
-
-def _fresh_path(sandbox: Sandbox) -> str:
-    """A path outside the work directory that nobody can have guessed."""
-    inside = f"{sandbox.home.rstrip('/')}/".startswith(f"{sandbox.workdir.rstrip('/')}/")
-    return f"{'/tmp' if inside else sandbox.home.rstrip('/')}/.greenroom-{secrets.token_hex(16)}/reward"  # noqa: S108
-
-
-def _timed_out(result: CommandResult, seconds: float) -> Failure:
-    text = f"the verify commands did not end within {seconds:.0f} s: {result.command}"
-    return failure("verify_timeout", text, "verify", detail=result.output)
-
-
-def _unscored(found: Failure) -> Score:
-    return Score(cause=found.cause, fault=found.fault)
+        await restore(sandbox, taken)
+    except NotPut as error:
+        text = f"the artifacts could not be put into the verifier's sandbox: {error}"
+        return failure("verify_setup_failed", text, "verify", detail=error.detail)
+    return None

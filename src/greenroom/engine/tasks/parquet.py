@@ -1,0 +1,38 @@
+"""Rows of a Parquet file. Needs the extra ``parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from greenroom.engine.tasks.errors import FileProblem
+from greenroom.engine.tasks.tree import Table
+
+
+def parquet_rows(path: Path) -> Iterator[Table]:
+    """One table a row, nulls left out.
+
+    Raises:
+        FileProblem: It is no Parquet file, or the extra is missing.
+        OSError: It cannot be read.
+    """
+    arrow: Any = _arrow("pyarrow")  # its types are not known to the checkers
+    parquet: Any = _arrow("pyarrow.parquet")
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    yield {name: value for name, value in row.items() if value is not None}
+    except arrow.ArrowException as error:
+        raise FileProblem(f"{path}: not a Parquet file: {error}") from error
+
+
+def _arrow(name: str) -> Any:  # noqa: ANN401 - see above
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in {name, "pyarrow"}:
+            raise
+        raise FileProblem("Parquet files need pyarrow: pip install 'greenroom[parquet]'") from error
