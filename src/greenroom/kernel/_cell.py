@@ -191,7 +191,7 @@ class Cell(Incarnation):
                         await result
                     self.handled += 1
                 else:
-                    self.in_hand = None
+                    self.in_hand = entry = result = None  # what was handled last is not kept while it sleeps
                     self.let_in()
                     if self.suspended or not user:
                         await backend.park(self)

@@ -84,19 +84,21 @@ class Intensity:
     def __init__(self, limit: int, period: float) -> None:
         self.limit = limit
         self.period = period
-        self._times: deque[float] = deque()
+        self._times: deque[float] | None = None
+        """Made with the first restart: most supervisors never see one."""
 
     def admit(self, now: float) -> bool:
         """Count one restart at ``now``; False if it is one too many."""
-        while self._times and self._times[0] < now - self.period:
-            self._times.popleft()
-        self._times.append(now)
-        return len(self._times) <= self.limit
+        times = self._times = deque() if self._times is None else self._times
+        while times and times[0] < now - self.period:
+            times.popleft()
+        times.append(now)
+        return len(times) <= self.limit
 
     @property
     def recent(self) -> int:
         """Restarts in the window at the last count."""
-        return len(self._times)
+        return len(self._times or ())
 
 
 class Backoff(Struct, frozen=True):

@@ -317,6 +317,8 @@ class Supervisor(Actor):
         return reply
 
     def _maybe_shut_down(self, child: Child) -> None:
+        if not child.spec.significant:
+            return  # thousands of siblings need not be counted for it
         others = sum(c.spec.significant and (c.cell is not None or c.restarting) for c in self.children.values())
         if shuts_down(self.auto_shutdown, significant=child.spec.significant, others=others):
             self.stop(Shutdown())

@@ -2,7 +2,8 @@
 
 Calls have a wheel of their own on top. Their deadlines are nearly never reached, so they need to be cheap rather than
 sharp: a call is put into the bucket of all calls that expire at about the same time, and taken out when it is answered.
-A bucket is as wide as a thirty-second of the time-out, so that no time-out makes more than a few dozen of them.
+A bucket is as wide as a power of two, and at most a thirty-second of the time-out. So there are never more than a few
+dozen for each octave of time-outs, however many different ones there are.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class Wheel:
     def __init__(self, backend: Backend, timers: Timers) -> None:
         self._now = backend.now
         self._timers = timers
+        self._buckets: dict[tuple[float, float], dict[Expiring, None]] = {}
+        """By when they are due and how wide they are."""
         self._current: dict[float, tuple[float, dict[Expiring, None]]] = {}
         """For each delay, the bucket that takes what comes now, and until when it does."""
 
@@ -112,16 +115,23 @@ class Wheel:
 
     def _open(self, delay: float) -> tuple[float, dict[Expiring, None]]:
         if len(self._current) > _COMPACT_ABOVE:
-            self._current.clear()  # their timers go on; only new questions get new buckets
-        bucket: dict[Expiring, None] = {}
-        until = math.inf
-        if delay != math.inf:
-            width = max(delay, _SHORTEST) * _WIDTH
-            until = self._now() + width
-            self._timers.after(delay + width, lambda: self._expire(bucket))
-        self._current[delay] = until, bucket
-        return until, bucket
+            self._current.clear()
+        if delay == math.inf:
+            current = self._current[delay] = math.inf, {}
+            return current
+        now = self._now()
+        width = 2.0 ** math.floor(math.log2(max(delay, _SHORTEST) * _WIDTH))
+        due = (math.floor((now + delay) / width) + 1) * width
+        current = self._current[delay] = due - delay, self._bucket(due, width, now)
+        return current
 
-    def _expire(self, bucket: dict[Expiring, None]) -> None:
-        for expiring in list(bucket):
+    def _bucket(self, due: float, width: float, now: float) -> dict[Expiring, None]:
+        bucket = self._buckets.get((due, width))
+        if bucket is None:
+            bucket = self._buckets[due, width] = {}
+            self._timers.after(due - now, lambda: self._expire(due, width))
+        return bucket
+
+    def _expire(self, due: float, width: float) -> None:
+        for expiring in list(self._buckets.pop((due, width))):
             expiring.expire()

@@ -12,20 +12,20 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class Text(Struct, frozen=True, tag="text"):
+class Text(Struct, frozen=True, gc=False, tag="text"):
     """Plain text."""
 
     text: str
 
 
-class Image(Struct, frozen=True, tag="image"):
+class Image(Struct, frozen=True, gc=False, tag="image"):
     """An image, by URL (``data:`` URLs included)."""
 
     url: str
     detail: str | None = None
 
 
-class Thinking(Struct, frozen=True, tag="thinking"):
+class Thinking(Struct, frozen=True, gc=False, tag="thinking"):
     """Reasoning text that is not part of the answer."""
 
     text: str
@@ -34,7 +34,7 @@ class Thinking(Struct, frozen=True, tag="thinking"):
     """Whether there is no text because the model's owner keeps it encrypted; ``signature`` is what it is then."""
 
 
-class ToolUse(Struct, frozen=True, tag="tool_use"):
+class ToolUse(Struct, frozen=True, gc=False, tag="tool_use"):
     """The model asks for a tool. ``arguments`` is the JSON text exactly as the model produced it."""
 
     id: str
@@ -42,7 +42,7 @@ class ToolUse(Struct, frozen=True, tag="tool_use"):
     arguments: str
 
 
-class ToolResult(Struct, frozen=True, tag="tool_result"):
+class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
     """What a tool gave back."""
 
     id: str
@@ -53,14 +53,14 @@ class ToolResult(Struct, frozen=True, tag="tool_result"):
 Part = Text | Image | Thinking | ToolUse | ToolResult
 
 
-class ChatMessage(Struct, frozen=True):
+class ChatMessage(Struct, frozen=True, gc=False):
     """One message of a conversation."""
 
     role: Role
     parts: tuple[Part, ...]
 
 
-class Tool(Struct, frozen=True):
+class Tool(Struct, frozen=True, gc=False):
     """A tool the agent offers to the model; ``parameters`` is its JSON schema."""
 
     name: str
@@ -68,7 +68,7 @@ class Tool(Struct, frozen=True):
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sampling(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Sampling parameters as the agent asked for them; ``None`` where it did not say."""
 
     max_tokens: int | None = None
@@ -78,7 +78,7 @@ class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: int | None = None
 
 
-class ModelCall(Struct, frozen=True, kw_only=True):
+class ModelCall(Struct, frozen=True, gc=False, kw_only=True):
     """One request of an agent to its model."""
 
     id: str
@@ -100,7 +100,7 @@ class ModelCall(Struct, frozen=True, kw_only=True):
     """Fields of the body that have no neutral word, kept for an upstream of the same dialect."""
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Token counts as the model's owner reports them."""
 
     prompt_tokens: int = 0
@@ -109,7 +109,7 @@ class Usage(Struct, frozen=True):
     """How many of ``prompt_tokens`` were read from a cache."""
 
 
-class Completion(Struct, frozen=True, kw_only=True):
+class Completion(Struct, frozen=True, gc=False, kw_only=True):
     """One answer of a model."""
 
     parts: tuple[Text | Thinking | ToolUse, ...] = ()
@@ -136,7 +136,7 @@ class Completion(Struct, frozen=True, kw_only=True):
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-class Turn(Struct, frozen=True, kw_only=True):
+class Turn(Struct, frozen=True, gc=False, kw_only=True):
     """One request and its reply, recorded once, on the way back to the agent.
 
     Requests repeat what went before, so of each only what is new is kept: `greenroom.messages.prompt` puts it together.

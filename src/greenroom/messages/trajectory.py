@@ -6,7 +6,7 @@ with what was said, not with how often it was sent.
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from greenroom.messages.model import ChatMessage, Completion, Turn
 _CONVERSATIONS = 8
 """Most conversations of one attempt that are followed at once; the one left alone for longest is given up first."""
 _WORD = "i"
-_WIDTH = array(_WORD).itemsize
+_WIDTH = struct.calcsize(_WORD)
 
 
 class Prompt(Struct, frozen=True):
@@ -133,8 +133,8 @@ def _slice(ids: Sequence[int] | None, start: int, end: int) -> Sequence[int]:
 def _packed(ids: Sequence[int] | None) -> bytes | None:
     """Token ids as machine words, which take a ninth of the memory and are compared at its speed."""
     try:
-        return None if ids is None else array(_WORD, ids).tobytes()
-    except OverflowError:
+        return None if ids is None else struct.pack(f"{len(ids)}{_WORD}", *ids)
+    except struct.error:
         return None  # what is no token id of any model is not worth sharing
 
 
