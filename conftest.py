@@ -8,7 +8,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-pytest_plugins = ["tests.plugins.skips"]
+pytest_plugins = ["tests.plugins.skips", "tests.plugins.docker"]
 
 
 @pytest.fixture
