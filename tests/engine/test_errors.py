@@ -10,7 +10,7 @@ import pytest
 from greenroom.actors.policy import POLICY, Cause
 from greenroom.interception import ModelError
 from greenroom.messages import Completion, ModelCall, Outcome
-from greenroom.specs import AgentSpec, Simulated, TaskSpec
+from greenroom.specs import AgentSpec, Evidence, Simulated, TaskSpec, Upload
 from tests.engine.playing import a_task, an_engine, answer, backend, play_one, shell_agent, stage
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +39,22 @@ async def overflowing(call: ModelCall) -> Completion:
 
 
 NAN = "echo nan > $GREENROOM_REWARD_FILE"
+NOWHERE = Upload(source="/nowhere", target="/tests", files=("test.sh",))
+
+
+async def broken_scorer(_: Evidence) -> float:
+    """A scorer with a defect."""
+    raise ZeroDivisionError
+
+
+async def unsure(_: Evidence) -> None:
+    """A scorer that cannot tell."""
+
+
+async def infinite(_: Evidence) -> float:
+    """A scorer that gives no number."""
+    return float("inf")
+
 
 ROWS: list[tuple[Cause, str | AgentSpec, dict[str, Any], TaskSpec]] = [
     ("finished", "simulated", {}, a_task()),
@@ -58,6 +74,10 @@ ROWS: list[tuple[Cause, str | AgentSpec, dict[str, Any], TaskSpec]] = [
     ("reward_invalid", "simulated", {}, a_task(reward="file", verify=(NAN,))),
     ("reward_invalid", "simulated", {}, a_task(reward="file", verify=("true",))),
     ("verify_timeout", "simulated", {}, a_task(verify=("sleep 99",), verify_timeout=5)),
+    ("verify_setup_failed", "simulated", {}, a_task(verify_uploads=(NOWHERE,))),
+    ("scorer_failed", "simulated", {}, a_task(score=broken_scorer)),
+    ("no_verdict", "simulated", {}, a_task(score=unsure)),
+    ("reward_invalid", "simulated", {}, a_task(score=infinite)),
 ]
 
 
@@ -223,7 +243,7 @@ async def test_a_verifier_that_raises_is_the_engines_fault(monkeypatch: pytest.M
     def broken(*_: object) -> float:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("greenroom.actors.verifier.by_exit_codes", broken)
+    monkeypatch.setattr("greenroom.actors.judgement.by_exit_codes", broken)
     outcome = await play_one(an_engine(), a_task())
     assert_row("verifier_crashed", outcome)
 

@@ -191,7 +191,7 @@ async def test_a_raising_verifier_is_retried(monkeypatch: pytest.MonkeyPatch) ->
         raised += 1
         raise ZeroDivisionError
 
-    monkeypatch.setattr("greenroom.actors.verifier.by_exit_codes", broken)
+    monkeypatch.setattr("greenroom.actors.judgement.by_exit_codes", broken)
     (outcome,) = await outcomes_of(Engine(shell_agent("sleep 300 &"), model=done, attempts=2), a_bug("t"))
     assert [attempt.status for attempt in outcome.attempts] == ["verifier_failed", "verifier_failed"]
     assert outcome.fault is not None

@@ -27,7 +27,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
         "name",
     ),
     ({"sandbox": "local"}, TypeError, "sandbox: expected a sandbox spec such as .*, got 'local'"),
-    ({"model": None}, TypeError, "model: expected Upstream, Gate, Scripted or an async callable, got None"),
+    ({"model": None}, TypeError, "model: expected Upstream, Gate, Scripted, BlackBox or an async callable, got None"),
     ({"model": Gate}, TypeError, r"model: Gate is a class; write Gate\(...\)"),
     ({"model": print}, TypeError, "model: expected .* async callable"),
     ({"concurrency": 0}, ValueError, "concurrency: expected 1 or more, got 0"),

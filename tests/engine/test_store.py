@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from greenroom.engine.store import MemoryStore, RunStore, StoreIncompatible, StoreLocked, StoreUnavailable
+from greenroom.engine.store import RunStore, StoreIncompatible, StoreLocked, StoreUnavailable
 from greenroom.messages.model import ChatMessage, Completion, Text, ToolUse, Turn, Usage
 from greenroom.messages.outcome import AttemptRecord, CommandResult, Fault, Outcome
+from tests.engine.disks import make_read_only, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,13 +87,8 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    path = tmp_path / "small"
-    path.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, b"size=4m"):
-        pytest.skip(f"cannot mount a tmpfs: {os.strerror(ctypes.get_errno())}")
-    yield path
-    libc.umount2(os.fsencode(path), 2)
+    with small_disk(tmp_path / "small", "4m") as path:
+        yield path
 
 
 def test_outcomes_come_back_equal_after_reopening(run: Path) -> None:
@@ -204,7 +201,7 @@ def test_every_start_is_recorded_with_its_configuration(run: Path) -> None:
     """Each start gets the next epoch and keeps the configuration it was given."""
     with RunStore.open(run, config='{"samples": 1}') as store:
         assert store.epoch == 1
-    with RunStore.open(run, config='{"samples": 2}') as store:
+    with RunStore.open(run, config='{"samples": 2}', allow=["samples"]) as store:
         assert store.epoch == 2
     database = sqlite3.connect(run / "run.db")
     assert database.execute("SELECT epoch, config FROM run").fetchall() == [
@@ -220,7 +217,7 @@ def test_run_of_another_schema_is_refused(run: Path) -> None:
     database = sqlite3.connect(run / "run.db")
     database.execute("PRAGMA user_version=999")
     database.close()
-    with pytest.raises(StoreIncompatible, match="schema 999, this greenroom reads schema 1"):
+    with pytest.raises(StoreIncompatible, match="schema 999, this greenroom reads schemas 1 to 2"):
         RunStore.open(run)
     with pytest.raises(StoreIncompatible):  # not StoreLocked: the first refusal let go of the lock
         RunStore.open(run)
@@ -316,11 +313,42 @@ def test_lines_that_cannot_be_written_fail_no_commit(full_disk: Path, run: Path)
 @pytest.mark.real_time
 def test_read_only_directory_is_refused_with_a_remedy(full_disk: Path) -> None:
     """A read-only output directory is refused before anything starts, with the path and what to do."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    remount_read_only = 32 | 1
-    assert libc.mount(b"tmpfs", os.fsencode(full_disk), b"tmpfs", remount_read_only, None) == 0
+    make_read_only(full_disk)
     with pytest.raises(StoreUnavailable, match=r"small/run: .*[Rr]ead-only.*; choose a directory that can be written"):
         RunStore.open(full_disk / "run")
+
+
+@pytest.mark.parametrize("damage", ["cut", "cut-in-a-page", "garbage", "zeros", "gone"])
+def test_a_damaged_log_costs_its_tail_alone(run: Path, tmp_path: Path, damage: str) -> None:
+    """Whatever a crash did to the end of the write-ahead log: what is before it is there, and everything works."""
+    copy = tmp_path / "copy"
+    with RunStore.open(run) as store:
+        for number in range(20):
+            store.commit([make_outcome(number)])
+        shutil.copytree(run, copy)  # as SIGKILL would leave it
+    log = copy / "run.db-wal"
+    whole = log.read_bytes()
+    tail = len(whole) // 3
+    match damage:
+        case "cut":
+            log.write_bytes(whole[: -4096 - 24])
+        case "cut-in-a-page":
+            log.write_bytes(whole[: -tail - 1000])
+        case "garbage":
+            log.write_bytes(whole[:-tail] + random.Random(1).randbytes(tail))  # noqa: S311 - not a secret
+        case "zeros":
+            log.write_bytes(whole[:-tail] + bytes(tail))
+        case _:
+            (copy / "run.db-shm").unlink()
+    with RunStore.open(copy) as store:
+        kept = [outcome.rollout_id for outcome in store.outcomes()]
+        store.commit([make_outcome(99)])
+        assert [outcome.rollout_id for outcome in store.outcomes()] == [*kept, "r-000099"]
+    assert kept == [f"r-{number:06}" for number in range(len(kept))]
+    assert len(kept) == 20 if damage == "gone" else 10 < len(kept) < 20
+    assert ids(copy) == [*kept, "r-000099"]
+    with closing(sqlite3.connect(copy / "run.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 WRITER = """
@@ -357,16 +385,3 @@ def test_sigkill_loses_nothing_announced(run: Path) -> None:
         assert set(announced) <= set(kept)
         assert kept == [f"r-{number:06}" for number in range(len(kept))]
         assert ids(run) == kept
-
-
-def test_memory_store_keeps_the_same_promises() -> None:
-    """Without a path the same verbs work in memory: order kept, first commit of a rollout wins."""
-    store = MemoryStore()
-    store.commit([make_outcome(1), make_outcome(0)])
-    store.commit([make_outcome(1, reward=0.0)])
-    assert [(outcome.rollout_id, outcome.reward) for outcome in store.outcomes()] == [
-        ("r-000001", 1.0),
-        ("r-000000", 1.0),
-    ]
-    assert store.done() == {("task-0", 1), ("task-0", 0)}
-    store.close()

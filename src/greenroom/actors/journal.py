@@ -1,8 +1,8 @@
-"""The journal: every outcome is kept before it is announced.
+"""The journal, the one writer of a run's store: every outcome is kept before it is announced.
 
-Outcomes that arrive while others are being written wait and go together with the next commit. When the disk cannot be
-used they stay here, nothing is announced, admission pauses, and the board says why, until a commit succeeds again.
-What waits is bounded by the runs: a run with outcomes in hand submits no more.
+What arrives while something is being written waits and goes together with the next commit. When the disk cannot be
+used it stays here, nothing is announced, nothing is made, admission pauses, and the board says why, until a commit
+succeeds again. What waits is bounded by the runs: a run with outcomes in hand submits no more.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ import structlog
 from msgspec import Struct
 
 from greenroom.actors.board import Board
+from greenroom.actors.records import Record
 from greenroom.actors.rollouts import Resume
-from greenroom.kernel import Actor, Backoff, Call, Ref, Reply, on
+from greenroom.kernel import Actor, Backoff, Call, Exit, Ref, Reply, on
 from greenroom.messages import Outcome
 
 _log = structlog.get_logger(__name__)
 _BACKOFF = Backoff(first=0.5, limit=30.0, jitter=0.2)
+_LATE_SECONDS = 1.0
+"""How long a note waits for something to be written together with."""
 
 
 class Unstorable(Exception):
-    """An outcome that the store refuses, whatever the state of the disk."""
+    """Something that the store refuses, whatever the state of the disk."""
 
 
 class Commit(Call[None], frozen=True):
@@ -34,11 +37,23 @@ class Commit(Call[None], frozen=True):
     outcome: Outcome
 
 
+class Keep(Call[None], frozen=True):
+    """Answered once the record is durable; fails with `Unstorable`."""
+
+    record: Record
+
+
+class Note(Struct, frozen=True):
+    """Keep this soon. If the engine is killed before, it is as if it had not been said."""
+
+    record: Record
+
+
 class Keeper(Struct, frozen=True, eq=False):
     """What the journal knows of the store."""
 
-    commit: Callable[[Sequence[Outcome]], None]
-    """Keeps all of them or none. The same outcome again changes nothing."""
+    commit: Callable[[Sequence[Record]], None]
+    """Keeps all of them or none. The same one again changes nothing."""
     unavailable: type[Exception]
     """Raised when nothing was kept and trying later makes sense."""
     blocking: bool
@@ -74,9 +89,10 @@ class Journal(Actor):
         self.keeper = keeper
         self.board = board
         self.rollouts = rollouts
-        self.waiting: list[tuple[Outcome, Reply[None]]] = []
-        self.writing: list[tuple[Outcome, Reply[None]]] = []
+        self.waiting: list[tuple[Record, Reply[None] | None]] = []
+        self.writing: list[tuple[Record, Reply[None] | None]] = []
         self.committed = 0
+        """Outcomes."""
         self.tries = 0
         """Failed ones since the last success."""
         self._thread = anyio.CapacityLimiter(1)
@@ -87,10 +103,28 @@ class Journal(Actor):
     def observe(self) -> JournalView:
         return JournalView(len(self.waiting), len(self.writing), self.committed, self.board.paused)
 
+    async def stopped(self, exit: Exit) -> None:
+        # Who waits for an answer will be told that there is none; notes are of use to the next engine.
+        if notes := [record for record, reply in self.waiting if reply is None]:
+            await self._keep(notes)
+
     @on(Commit)
     def commit(self, message: Commit) -> Reply[None]:
+        return self._accept(message.outcome)
+
+    @on(Keep)
+    def keep(self, message: Keep) -> Reply[None]:
+        return self._accept(message.record)
+
+    @on(Note)
+    def note(self, message: Note) -> None:
+        self.waiting.append((message.record, None))
+        if not self.writing and not self.tries:
+            self.after(_LATE_SECONDS, _TryAgain(), key="late")
+
+    def _accept(self, record: Record) -> Reply[None]:
         reply: Reply[None] = self.defer()
-        self.waiting.append((message.outcome, reply))
+        self.waiting.append((record, reply))
         if not self.writing and not self.tries:
             self._write()
         return reply
@@ -99,13 +133,11 @@ class Journal(Actor):
     def written(self, message: _Written) -> None:
         self.tries = 0
         self._pause("")
-        for index, (_, reply) in enumerate(self.writing):
+        for index, (record, reply) in enumerate(self.writing):
             error = message.refused.get(index)
-            if error is None:
-                self.committed += 1
-                reply.send(None)
-            else:
-                reply.fail(Unstorable(str(error)))
+            self.committed += error is None and isinstance(record, Outcome)
+            if reply is not None:
+                reply.send(None) if error is None else reply.fail(Unstorable(str(error)))
         self.writing = []
         self._write()
 
@@ -119,40 +151,41 @@ class Journal(Actor):
 
     @on(_TryAgain)
     def try_again(self, _: _TryAgain) -> None:
-        self._write()
+        if not self.writing:
+            self._write()
 
     def _write(self) -> None:
         if self.waiting:
             self.writing, self.waiting = self.waiting, []
-            self.run(self._keep([outcome for outcome, _ in self.writing]), then=lambda told: told, name="commit")
+            self.run(self._keep([record for record, _ in self.writing]), then=lambda told: told, name="commit")
 
-    async def _keep(self, outcomes: list[Outcome]) -> _Written | _NotWritten:
+    async def _keep(self, records: list[Record]) -> _Written | _NotWritten:
         try:
-            await self._commit(outcomes)
+            await self._commit(records)
         except self.keeper.unavailable as error:
             return _NotWritten(error)
         except Exception:  # noqa: BLE001 - logged; what it is about is found out next
-            # One outcome that cannot be kept must not take the others along.
-            _log.exception("commit_refused", outcomes=len(outcomes))
-            return await self._keep_each(outcomes)
+            # One record that cannot be kept must not take the others along.
+            _log.exception("commit_refused", records=len(records))
+            return await self._keep_each(records)
         return _Written({})
 
-    async def _keep_each(self, outcomes: list[Outcome]) -> _Written | _NotWritten:
+    async def _keep_each(self, records: list[Record]) -> _Written | _NotWritten:
         refused: dict[int, Exception] = {}
-        for index, outcome in enumerate(outcomes):
+        for index, record in enumerate(records):
             try:
-                await self._commit([outcome])
+                await self._commit([record])
             except self.keeper.unavailable as error:
                 return _NotWritten(error)
-            except Exception as error:  # noqa: BLE001 - told to the run that submitted it
+            except Exception as error:  # noqa: BLE001 - told to whoever wanted it kept
                 refused[index] = error
         return _Written(refused)
 
-    async def _commit(self, outcomes: list[Outcome]) -> None:
+    async def _commit(self, records: list[Record]) -> None:
         if self.keeper.blocking:
-            await anyio.to_thread.run_sync(partial(self.keeper.commit, outcomes), limiter=self._thread)
+            await anyio.to_thread.run_sync(partial(self.keeper.commit, records), limiter=self._thread)
         else:
-            self.keeper.commit(outcomes)
+            self.keeper.commit(records)
 
     def _pause(self, reason: str) -> None:
         if reason != self.board.paused:

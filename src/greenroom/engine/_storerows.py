@@ -1,4 +1,4 @@
-"""Outcomes as rows: the tables of ``run.db``, and how an outcome gets into them and out again."""
+"""Outcomes as rows: how one gets into ``run.db`` and out again."""
 
 from __future__ import annotations
 
@@ -17,31 +17,25 @@ from greenroom.messages.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-SCHEMA = 1
-"""Version of the tables, kept in SQLite's ``user_version``."""
-
-TABLES = """
-CREATE TABLE run (epoch INTEGER PRIMARY KEY, config TEXT NOT NULL, version TEXT NOT NULL, created TEXT NOT NULL);
-CREATE TABLE outcome (
-    seq INTEGER PRIMARY KEY, rollout_id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, grp TEXT NOT NULL,
-    sample INTEGER NOT NULL, status TEXT NOT NULL, reward REAL, reward_valid INTEGER NOT NULL,
-    attempts INTEGER NOT NULL, blame TEXT, seconds REAL, created TEXT NOT NULL, summary BLOB NOT NULL);
-CREATE INDEX outcome_task ON outcome (task_id, sample);
-CREATE TABLE blob (rollout_id TEXT PRIMARY KEY, codec TEXT NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
-"""
 ADD_OUTCOME = """
 INSERT INTO outcome (rollout_id, task_id, grp, sample, status, reward, reward_valid, attempts, blame, seconds, created,
-    summary) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+    summary, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT run FROM submission WHERE run = ?))
+    ON CONFLICT DO NOTHING"""
 ADD_BLOB = "INSERT INTO blob (rollout_id, codec, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 PAGE = """
-SELECT seq, rollout_id, codec, bytes FROM outcome JOIN blob USING (rollout_id) WHERE seq > ? ORDER BY seq LIMIT 32"""
+SELECT seq, rollout_id, codec, bytes FROM outcome JOIN blob USING (rollout_id)
+WHERE superseded = 0 AND seq > ? ORDER BY seq LIMIT 32"""
+KEPT = """
+SELECT seq, rollout_id, codec, bytes FROM outcome JOIN blob USING (rollout_id)
+WHERE seq > ? AND run = ? AND seq <= ? AND superseded = 0 AND acknowledged = 0 AND status != 'cancelled'
+ORDER BY seq LIMIT 32"""
 
-_CODEC = "msgpack+zlib"
+CODEC = "msgpack+zlib"
 _OUTCOME = msgspec.msgpack.Decoder(Outcome)
 
 
 def row(outcome: Outcome) -> tuple[tuple[object, ...], tuple[object, ...]]:
-    """What `ADD_OUTCOME` and `ADD_BLOB` take."""
+    """What `ADD_OUTCOME`, but for its run, and `ADD_BLOB` take."""
     try:
         body = msgspec.msgpack.encode(outcome)
     except UnicodeEncodeError:
@@ -62,7 +56,7 @@ def row(outcome: Outcome) -> tuple[tuple[object, ...], tuple[object, ...]]:
         outcome.created,
         msgspec.json.encode(summarise(outcome)) + b"\n",
     )
-    return columns, (outcome.rollout_id, _CODEC, zlib.compress(body, 1))
+    return columns, (outcome.rollout_id, CODEC, zlib.compress(body, 1))
 
 
 def _scrub(value: object) -> object:
@@ -81,7 +75,7 @@ def _scrub(value: object) -> object:
 def decode(path: Path, rollout_id: str, codec: str, blob: bytes) -> Outcome:
     """The outcome of a blob. Raises `StoreUnavailable` if it rotted."""
     try:
-        if codec == _CODEC:
+        if codec == CODEC:
             return _OUTCOME.decode(zlib.decompress(blob))
         problem = f"unknown codec {codec!r}"
     except (zlib.error, msgspec.DecodeError) as error:

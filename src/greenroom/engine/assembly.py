@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
+from typing import cast
 
+import anyio
 import anyio.to_thread
-import msgspec
+import structlog
 
 from greenroom.actors.gateway import GatewayMaker, HttpGateway, MemoryGateway, Switch
 from greenroom.actors.journal import Keeper
+from greenroom.engine.configuration import config_of
 from greenroom.engine.settings import Settings
-from greenroom.engine.store import MemoryStore, RunStore, Store, StoreUnavailable
-from greenroom.interception import Routes
+from greenroom.engine.store import NoStore, RunStore, Store, StoreUnavailable
+from greenroom.engine.stream import EngineError
+from greenroom.interception import OpenModel, Routes
+from greenroom.interception.flow import Provider
 from greenroom.sandboxes import Backend
-from greenroom.specs import AgentSpec
+from greenroom.specs import AgentSpec, SandboxSpec, Simulated
+
+_CLOSE_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
 
 
-async def open_store(settings: Settings) -> Store:
+async def open_store(settings: Settings, allow_changes: Collection[str]) -> Store:
     """Where outcomes are kept. Raises `StoreError`."""
     if settings.store is None:
-        return MemoryStore()
-    return await anyio.to_thread.run_sync(partial(RunStore.open, settings.store, config=_config(settings)))
+        return NoStore()
+    begin = partial(RunStore.open, settings.store, config=config_of(settings), allow=allow_changes)
+    return await anyio.to_thread.run_sync(begin)
+
+
+async def shielded(close: Callable[[], Awaitable[None]]) -> None:
+    """Close something whatever is cancelled, within a bounded time."""
+    with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+        await close()
+
+
+async def close_backend(backend: Backend, store: Store) -> None:
+    """End all sandboxes; then nothing is leased any more. Raises `SandboxError`, and then leases stay."""
+    await backend.close()
+    if not isinstance(store, RunStore):
+        return
+    try:
+        await anyio.to_thread.run_sync(store.settle)
+    except StoreUnavailable as error:
+        _log.warning("leases_not_released", error=str(error))
 
 
 def keeper_of(store: Store) -> Keeper:
     """What the journal knows of the store."""
-    return Keeper(store.commit, StoreUnavailable, blocking=not isinstance(store, MemoryStore))
+    return Keeper(store.commit, StoreUnavailable, blocking=not isinstance(store, NoStore))
+
+
+def check_loop(sandbox: SandboxSpec) -> None:
+    """Check that the event loop can serve these sandboxes. Raises `EngineError`."""
+    if isinstance(sandbox, Simulated):
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        name = type(sandbox).__name__
+        raise EngineError(f"{name}() sandboxes need asyncio; on trio, only Simulated() works") from None
 
 
 async def install_agent(agent: AgentSpec, progress: Callable[[str], None]) -> str:
@@ -53,16 +92,6 @@ def gateway_for(backend: Backend, routes: Routes) -> GatewayMaker:
     return partial(MemoryGateway, routes, switch)
 
 
-def _config(settings: Settings) -> str:
-    """What is recorded with the run. Specs hold no secrets."""
-    model = settings.model
-    spec = msgspec.to_builtins(model) if isinstance(model, msgspec.Struct) else getattr(model, "__qualname__", "")
-    config = {
-        "agent": settings.agent.name,
-        "sandbox": msgspec.to_builtins(settings.sandbox),
-        "model": spec,
-        "concurrency": settings.concurrency,
-        "attempts": settings.attempts,
-        "deadline": settings.deadline,
-    }
-    return msgspec.json.encode(config).decode()
+def provider_of(model: OpenModel) -> Provider | None:
+    """Where agents' requests go as they are, if the model is a black box."""
+    return cast("Provider", model) if hasattr(model, "ask") else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -13,26 +12,45 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
+from msgspec.structs import replace
 
 from greenroom.actors._boundary import failure_of_exit
-from greenroom.actors.board import Board, Snapshot
 from greenroom.actors.plan import RolloutPlan
-from greenroom.actors.run import Abandon, Drain, Run, Stop
+from greenroom.actors.run import Abandon, PlanSource, Run
 from greenroom.actors.stage import Stage
-from greenroom.engine.assembly import gateway_for, install_agent, keeper_of, open_store
+from greenroom.engine.assembly import (
+    check_loop,
+    close_backend,
+    gateway_for,
+    install_agent,
+    keeper_of,
+    open_store,
+    provider_of,
+    shielded,
+)
+from greenroom.engine.collector import calm_collector
+from greenroom.engine.groups import GroupStream
+from greenroom.engine.resume import Groups, Ledger, RunNames, Work, reap_left
+from greenroom.engine.session import Session
 from greenroom.engine.settings import Settings, settings
-from greenroom.engine.source import Source, Tasks, check_tasks
-from greenroom.engine.store import Store
+from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
+from greenroom.engine.steering import NOT_OPEN, Steering
+from greenroom.engine.store import RunStore, Store
 from greenroom.engine.stream import EngineError, OutcomeStream
+from greenroom.engine.turn import Turn, image_of, sandbox_kind
 from greenroom.interception import OpenModel, Routes, model_for
 from greenroom.introspection.console import console_spec
 from greenroom.kernel import CallError, ChildSpec, Ref, Supervisor, System
+from greenroom.messages import Outcome
 from greenroom.sandboxes import Backend, open_backend
-from greenroom.specs import AgentSpec, Local, Model, SandboxSpec, Simulated, TaskSpec
+from greenroom.specs import AgentSpec, BlackBox, HostTool, Local, Model, SandboxSpec, TaskSpec
+from greenroom.specs.limits import Limits
 from greenroom.supervisors import engine as tree
 
 if TYPE_CHECKING:
-    from greenroom.interception.gate import PendingCall
+    from greenroom.interception.desk import Desk
+    from greenroom.interception.gate import GateModel, PendingCall
+    from greenroom.interception.valve import Valve
 
 _CLOSE_SECONDS = 30.0
 
@@ -41,7 +59,7 @@ def _quiet(_line: str) -> None:
     """Nobody listens."""
 
 
-class Engine:
+class Engine(Steering):
     """Runs rollouts, as many at once as it is allowed, and gives exactly one `Outcome` for each.
 
     Everything is checked when it is made; nothing starts before ``async with``. Leaving that block, whatever the
@@ -50,15 +68,20 @@ class Engine:
     Args:
         agent: Name of a registered agent, or an `AgentSpec`.
         sandbox: Where rollouts run.
-        model: Who answers the agents' model calls: `Upstream`, `Gate`, `Scripted`, or an async callable that takes a
-            ``ModelCall`` and returns a ``Completion``.
+        model: Who answers the agents' model calls: `Upstream`, `Gate`, `Scripted`, ``BlackBox``, or an async callable
+            that takes a ``ModelCall`` and returns a ``Completion``.
         concurrency: Rollouts that run at once.
         attempts: How often one is tried when sandbox, model or engine are to blame.
         deadline: Seconds one rollout may take, all attempts and clean-up included; a task may set its own.
-        store: Directory that keeps the outcomes; without one they are kept in memory.
+        store: Directory that keeps the outcomes, and where a run that was killed goes on; without one, whoever
+            iterates has the only copy.
+        allow_changes: Settings that may differ from those the run in ``store`` was begun with, such as ``"deadline"``
+            or ``"model.base_url"``, and ``"tasks"`` and ``"samples"``. All others are refused.
         shutdown: Seconds that leaving may take to end rollouts in order, before everything is killed.
         progress: Told in lines of text what is being prepared before the first rollout.
         name: What ``greenroom ps`` and the like call it; by default after its store.
+        tools: ``HostTool`` specs: what models may use beside the tools their agents have.
+        limits: ``greenroom.specs.Limits``: of backends, agents, images, and of the machine.
         console: Let this machine's user look inside while it runs, with ``greenroom ps``, ``tree`` and ``inspect``.
 
     Raises:
@@ -66,7 +89,7 @@ class Engine:
         TypeError: The same, for types.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword, and few are ever needed
         self,
         agent: str | AgentSpec,
         *,
@@ -76,12 +99,15 @@ class Engine:
         attempts: int = 3,
         deadline: float = 1800.0,
         store: str | Path | None = None,
+        allow_changes: Collection[str] = (),
         shutdown: float = 60.0,
         progress: Callable[[str], None] = _quiet,
         name: str | None = None,
+        tools: Sequence[HostTool] = (),
+        limits: Limits | None = None,
         console: bool = True,
     ) -> None:
-        self.settings: Settings = settings(
+        checked = settings(
             agent,
             sandbox=sandbox,
             model=model,
@@ -90,19 +116,22 @@ class Engine:
             deadline=deadline,
             store=store,
             shutdown=shutdown,
+            tools=tools,
+            limits=limits,
         )
+        super().__init__(checked.bounds)
+        self.settings: Settings = checked
         self._progress = progress
         self._name = name or (Path(store).name if store else "engine")
         self._console = console
-        self._board = Board()
         self._numbers = count(1)
         self._run_numbers = count(1)
+        self._run_names = RunNames()
+        self._allow_changes = frozenset(allow_changes)
+        self._ledger: Ledger | None = None
         self._epoch = 1
-        self._runs: list[Ref] = []
-        self._stopped = ""
         self._stack: AsyncExitStack | None = None
         self._stage: Stage | None = None
-        self._system: System | None = None
         self._model: OpenModel | None = None
         self._root: Ref | None = None
 
@@ -117,7 +146,7 @@ class Engine:
         """
         if self._system is not None:
             raise EngineError("an engine is opened once; make another one")
-        self._check_loop()
+        check_loop(self.settings.sandbox)
         async with AsyncExitStack() as stack:
             await self._open(stack)
             self._stack = stack.pop_all()
@@ -132,23 +161,54 @@ class Engine:
 
     # What a user asks of it.
 
-    def run(self, tasks: Tasks, samples: int = 1) -> OutcomeStream:
+    def run(
+        self,
+        tasks: Tasks,
+        samples: int = 1,
+        *,
+        name: str = "",
+        priority: int = 0,
+        weight: float = 1.0,
+        buffer: int | None = None,
+    ) -> OutcomeStream:
         """Outcomes of all tasks, in the order in which their rollouts end.
+
+        With a store, a program that is started again goes on where it was killed: what has its outcome is not run
+        again, and is given first, unless it was acknowledged.
 
         Args:
             tasks: A list, or an iterator of either kind, which is consumed no faster than rollouts are admitted.
             samples: Rollouts per task.
+            name: By what the store knows these rollouts; by default ``run-1``, ``run-2`` and so on.
+            priority: While slots are scarce, no run begins a rollout before those of a higher priority.
+            weight: Runs of one priority begin rollouts in proportion to their weights.
+            buffer: Outcomes that may wait to be fetched before nothing more begins; by default as many as may run.
 
         Raises:
             TaskError: A task of a list is wrong. Those of an iterator are checked as they come.
-            ValueError: ``samples`` is less than 1.
+            ValueError: A number is not allowed, or ``name`` is no name, or given twice.
         """
-        check_tasks(tasks)
-        if samples < 1:
-            raise ValueError(f"samples: expected 1 or more, got {samples}")
+        check_tasks(tasks, self.settings.sandbox)
+        turn = Turn(priority=priority, weight=weight, samples=samples, buffer=buffer)
         number = next(self._run_numbers)
-        source = Source(tasks, samples, partial(self._plan, number))
-        return OutcomeStream(partial(self._start_run, number, source), self._why)
+        run = self._run_names.give(name, number)
+        work = Work.of(run, tasks, samples, Source(tasks, samples, partial(self._plan, Groups(run), turn)))
+        return OutcomeStream(partial(self._begin_run, number, work, turn), self._why, name=run)
+
+    def groups(
+        self, tasks: Tasks, samples: int, *, name: str = "", priority: int = 0, weight: float = 1.0
+    ) -> GroupStream:
+        """As `run`, but all samples of a task at once: lists of outcomes, in the order in which they become whole."""
+        return GroupStream(self.run(tasks, samples, name=name, priority=priority, weight=weight), samples)
+
+    async def acknowledge(self, outcomes: Iterable[Outcome]) -> None:
+        """These were dealt with: no later start of the run gives them again. Durable when it returns.
+
+        Raises:
+            EngineError: The engine is not open.
+            StoreError: That cannot be kept.
+        """
+        await self._open_ledger().acknowledge(outcomes)
 
     def calls(self, max_batch: int = 64, linger: float = 0.005) -> AsyncIterator[list[PendingCall]]:
         """Model calls in batches, to be answered with ``call.reply(completion)``. Needs ``model=Gate()``.
@@ -157,43 +217,55 @@ class Engine:
             max_batch: Most calls in a batch.
             linger: Seconds to wait for more once there is one.
         """
-        from greenroom.interception.gate import GateModel
+        return self._gate("engine.calls").calls(max_batch, linger)
 
-        if not isinstance(self._model, GateModel):
-            raise EngineError("engine.calls needs an open engine with model=Gate()")
-        return self._model.calls(max_batch, linger)
+    def session(self, task: TaskSpec, sample: int = 0) -> Session:
+        """One rollout whose model calls are answered one by one, of one attempt. Needs ``model=Gate()``.
 
-    async def stop(self, reason: str = "the engine was stopped") -> None:
-        """Cancel what runs, admit no more, and wait until every outcome is kept. Iterations get them and end."""
-        self._stopped = self._stopped or reason
-        runs = [run for run in self._runs if run.alive]
-        for run in runs:
-            run.cast(Stop(reason))
-        for run in runs:
-            await _drained(run)
+        Any number of them may be open; those beyond ``concurrency`` wait for a slot. Their calls are not among those
+        of `calls`.
 
-    def snapshot(self) -> Snapshot:
-        """Totals, and a row for each rollout that runs."""
-        return self._board.snapshot()
+        Args:
+            task: What the agent is asked to do.
+            sample: Carried into its calls and its outcome.
 
-    @property
-    def system(self) -> System:
-        """The actors: tree, inspection, lifecycle events. Raises `EngineError` unless the engine is open."""
-        if self._system is None:
-            raise EngineError("the engine is not open: use `async with Engine(...) as engine`")
-        return self._system
+        Raises:
+            EngineError: The engine is not open, or its model is no gate.
+            TaskError: The task is wrong.
+            ValueError: ``sample`` is negative.
+        """
+        gate = self._gate("engine.session")
+        check_tasks([task], self.settings.sandbox)
+        if sample < 0:
+            raise ValueError(f"sample: expected 0 or more, got {sample}")
+        number = next(self._run_numbers)
+        plan = replace(self._plan(Groups(f"session-{number}{self._suffix}"), Turn(), task, sample), attempts=1)
+        return Session(plan.rollout_id, partial(self._start_session, number, plan, gate), self._why)
+
+    def pause(self) -> None:
+        """Hold back model calls, from any thread: before new weights, say. Agents wait; nothing is lost.
+
+        Calls that are with the model already, or that a gate has handed out, can still be answered. Deadlines go on.
+        """
+        self._brake().pause()
+
+    def resume(self) -> None:
+        """Let model calls go on, from any thread."""
+        self._brake().resume()
 
     # How it is put together.
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        store = await open_store(self.settings)
+        stack.enter_context(calm_collector())
+        store = await open_store(self.settings, self._allow_changes)
         stack.callback(store.close)
         self._epoch = store.epoch
+        await reap_left(store)
         prefix = await install_agent(self.settings.agent, self._progress)
         self._model = model_for(self.settings.model)
-        stack.push_async_callback(_shielded, self._model.close)
-        backend = await open_backend(self.settings.sandbox)
-        stack.push_async_callback(_shielded, backend.close)
+        stack.push_async_callback(shielded, self._model.close)
+        backend = await open_backend(self.settings.sandbox, run=self._name, epoch=store.epoch, progress=self._progress)
+        stack.push_async_callback(shielded, partial(close_backend, backend, store))
         self._system = await stack.enter_async_context(System("greenroom", shutdown=self.settings.shutdown))
         stack.push_async_callback(self._wind_up)
         await self._start(self._system, store, backend, prefix)
@@ -210,22 +282,35 @@ class Engine:
             prefix=prefix,
             routes=routes,
             board=self._board,
+            tools=self.settings.tools,
+            provider=provider_of(self._model),
+            desk_of=getattr(self._model, "desk_of", lambda _: None),
             interception=system.lookup(f"{tree.PATH}/interception"),
             sandboxes=system.lookup(f"{tree.PATH}/sandboxes"),
+            journal=system.lookup(f"{tree.PATH}/journal") if isinstance(store, RunStore) else None,
         )
-        extra = (console_spec(self._name, self.snapshot),) if self._console else ()
+        self._ledger = Ledger(store, system.lookup(f"{tree.PATH}/journal"), self._allow_changes)
+        extra = (console_spec(self._name, self.snapshot, self._tune),) if self._console else ()
         self._root = await system.start(
             tree.engine(
                 system,
                 self._stage,
                 keeper_of(store),
                 gateway_for(backend, routes),
-                self.settings.concurrency,
                 extra,
             )
         )
 
-    async def _start_run(self, number: int, source: Source) -> Ref:
+    async def _begin_run(self, number: int, work: Work, turn: Turn) -> tuple[Ref, Iterator[Outcome] | None]:
+        begun = await self._open_ledger().begin(work)
+        return await self._start_run(number, begun.source, turn.buffer), begun.kept
+
+    def _open_ledger(self) -> Ledger:
+        if self._ledger is None:
+            raise EngineError(NOT_OPEN)
+        return self._ledger
+
+    async def _start_run(self, number: int, source: PlanSource, buffer: int | None = None) -> Ref:
         system = self.system
         if self._stopped:
             raise EngineError(f"the engine admits nothing any more: {self._stopped}")
@@ -234,9 +319,9 @@ class Engine:
             source,
             self.settings.agent.name,
             self._board,
-            self.settings.concurrency,
             system.lookup(f"{tree.PATH}/rollouts"),
             system.lookup(f"{tree.PATH}/journal"),
+            buffer,
         )
         spec = ChildSpec(f"run-{number}", start, restart="temporary")
         runs = system.lookup(f"{tree.PATH}/runs")
@@ -251,6 +336,29 @@ class Engine:
         self._runs = [*(ref for ref in self._runs if ref.alive), run]
         return run
 
+    async def _start_session(self, number: int, plan: RolloutPlan, gate: GateModel) -> tuple[Ref, Desk]:
+        desk = gate.desk(plan.rollout_id)
+        try:
+            run = await self._start_run(number, Once(plan))
+        except BaseException:
+            desk.close()
+            raise
+        return run, desk
+
+    def _gate(self, what: str) -> GateModel:
+        from greenroom.interception.gate import GateModel
+
+        if not isinstance(self._model, GateModel):
+            raise EngineError(f"{what} needs an open engine with model=Gate()")
+        return self._model
+
+    def _brake(self) -> GateModel | Valve:
+        from greenroom.interception.gate import GateModel
+
+        if self._stage is None:
+            raise EngineError(NOT_OPEN)
+        return self._model if isinstance(self._model, GateModel) else self._stage.valve
+
     async def _why(self) -> str:
         """Why a run was lost: because the engine gave up, if it does so within a moment."""
         if self._root is not None:
@@ -259,40 +367,32 @@ class Engine:
                 return f"the engine failed: {failure_of_exit(exit, 'cleanup', 'the engine').fault.message}"
         return "the run's own actor failed"
 
-    def _plan(self, run: int, task: TaskSpec, sample: int) -> RolloutPlan:
+    @property
+    def _suffix(self) -> str:
+        """Tells what a later start of the run made from what the ones before did."""
+        return "" if self._epoch == 1 else f"-{self._epoch}"
+
+    def _plan(self, groups: Groups, turn: Turn, task: TaskSpec, sample: int) -> RolloutPlan:
+        check_host_tools(task, self.settings.tools)
+        check_sandbox(task, self.settings.sandbox)
         number = f"r-{next(self._numbers):06d}"
         return RolloutPlan(
-            rollout_id=number if self._epoch == 1 else f"{number}-{self._epoch}",
+            rollout_id=f"{number}{self._suffix}",
             task=task,
             sample=sample,
-            group=f"run-{run}/{task.id}",
+            group=groups(task, sample),
             attempts=self.settings.attempts,
             seconds=task.deadline or self.settings.deadline,
             created=datetime.now(UTC).isoformat(),
             queued_at=anyio.current_time(),
+            trainable=not isinstance(self.settings.model, BlackBox),
+            agent=self.settings.agent.name,
+            backend=sandbox_kind(self.settings.sandbox),
+            image=image_of(task, self.settings.sandbox),
+            priority=turn.priority,
+            weight=turn.weight,
         )
 
     async def _wind_up(self) -> None:
         with anyio.move_on_after(self.settings.shutdown, shield=True):
             await self.stop("the engine was closed")
-
-    def _check_loop(self) -> None:
-        if isinstance(self.settings.sandbox, Simulated):
-            return
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            name = type(self.settings.sandbox).__name__
-            raise EngineError(f"{name}() sandboxes need asyncio; on trio, only Simulated() works") from None
-
-
-async def _drained(run: Ref) -> None:
-    try:
-        await run.call(Drain(), timeout=float("inf"))
-    except CallError:
-        return  # it has ended: nothing of it runs
-
-
-async def _shielded(close: Callable[[], Awaitable[None]]) -> None:
-    with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-        await close()

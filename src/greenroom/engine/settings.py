@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
 from msgspec import Struct
 
-from greenroom.specs import AgentSpec, Model, ModelSpec, SandboxSpec, Simulated
+from greenroom.specs import AgentSpec, BlackBox, HostTool, Model, ModelSpec, SandboxSpec, Simulated
 from greenroom.specs.agent_rules import check_agent
+from greenroom.specs.limit_rules import bounds
+from greenroom.specs.limits import Bounds, Limits
 from greenroom.specs.registry import agent_spec
+from greenroom.specs.tool_rules import check_tools
 
 
 class Settings(Struct, frozen=True, kw_only=True, eq=False):
@@ -21,10 +25,13 @@ class Settings(Struct, frozen=True, kw_only=True, eq=False):
     sandbox: SandboxSpec
     model: Model
     concurrency: int
+    bounds: Bounds
+    """Of admission, ``concurrency`` included."""
     attempts: int
     deadline: float
     store: str | None
     shutdown: float
+    tools: tuple[HostTool, ...]
 
     @property
     def model_name(self) -> str:
@@ -43,6 +50,8 @@ def settings(
     deadline: float,
     store: str | Path | None,
     shutdown: float,
+    tools: Sequence[HostTool] = (),
+    limits: Limits | None = None,
 ) -> Settings:
     """Check all of it.
 
@@ -62,10 +71,12 @@ def settings(
         sandbox=sandbox,
         model=model,
         concurrency=concurrency,
+        bounds=bounds(limits or Limits(), concurrency),
         attempts=attempts,
         deadline=float(deadline),
         store=_store(store),
         shutdown=float(shutdown),
+        tools=_tools(tools, model),
     )
 
 
@@ -92,7 +103,14 @@ def _check_model(model: object) -> None:
         raise TypeError(f"model: {model.__name__} is a class; write {model.__name__}(...)")
     if isinstance(model, ModelSpec) or _is_async(model):
         return
-    raise TypeError(f"model: expected Upstream, Gate, Scripted or an async callable, got {model!r}")
+    raise TypeError(f"model: expected Upstream, Gate, Scripted, BlackBox or an async callable, got {model!r}")
+
+
+def _tools(tools: Sequence[object], model: object) -> tuple[HostTool, ...]:
+    checked = check_tools(tools)
+    if checked and isinstance(model, BlackBox):
+        raise ValueError("tools: a BlackBox passes requests on as they are, so there is no host tool in them")
+    return checked
 
 
 def _is_async(value: object) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import cast
 
-import msgspec
-
 from greenroom.actors.plan import RolloutPlan
-from greenroom.engine._taskfields import check_task
-from greenroom.engine.tasks import TaskError
-from greenroom.specs import TaskSpec
+from greenroom.actors.scorer import find_scorer
+from greenroom.engine.tasks.demands import place_of, unmet
+from greenroom.engine.tasks.errors import TaskError
+from greenroom.engine.tasks.fields import recheck_task
+from greenroom.specs import HostTool, SandboxSpec, TaskSpec
 
 Tasks = Iterable[TaskSpec] | AsyncIterable[TaskSpec]
 """What `Engine.run` takes. A list is checked at once; an iterator is consumed no faster than rollouts are admitted."""
@@ -39,11 +39,37 @@ class Source:
         return self._plan(self._task, self._sample - 1)
 
 
-def check_tasks(tasks: object) -> None:
+class Once:
+    """Gives one plan."""
+
+    def __init__(self, plan: RolloutPlan) -> None:
+        self._plan: RolloutPlan | None = plan
+
+    async def __call__(self) -> RolloutPlan | None:
+        """The plan, the first time."""
+        plan, self._plan = self._plan, None
+        return plan
+
+
+def check_host_tools(task: TaskSpec, tools: Sequence[HostTool]) -> None:
+    """Check that the tools a task asks for are there. Raises `TaskError`."""
+    missing = set(task.host_tools or ()) - {tool.name for tool in tools}
+    if missing:
+        have = ", ".join(tool.name for tool in tools) or "none"
+        raise TaskError([f"task {task.id!r}: $.host_tools: {', '.join(sorted(missing))}; the engine has: {have}"])
+
+
+def check_sandbox(task: TaskSpec, sandbox: SandboxSpec) -> None:
+    """Check that such sandboxes can be what the task asks for. Raises `TaskError`."""
+    if problems := unmet(task, sandbox):
+        raise TaskError(problems)
+
+
+def check_tasks(tasks: object, sandbox: SandboxSpec) -> None:
     """Check what can be checked without consuming anything.
 
     Raises:
-        TaskError: A task is wrong, or two of a list have the same id.
+        TaskError: Tasks of a list are wrong, have the same id, or ask for what such sandboxes cannot be.
         TypeError: These are no tasks.
     """
     if isinstance(tasks, TaskSpec | str) or not isinstance(tasks, Iterable | AsyncIterable):
@@ -51,11 +77,15 @@ def check_tasks(tasks: object) -> None:
     if not isinstance(tasks, Sequence):
         return
     seen: set[str] = set()
+    problems: list[str] = []
     for task in cast("Sequence[object]", tasks):
-        checked = _checked(task)
+        checked = _task(task)
+        problems += [*_problems(checked), *unmet(checked, sandbox)]
         if checked.id in seen:
-            raise TaskError([f"task {checked.id!r}: two tasks have this id"])
+            problems.append(f"task {checked.id!r}: two tasks have this id")
         seen.add(checked.id)
+    if problems:
+        raise TaskError(problems)
 
 
 async def _next(tasks: Iterator[TaskSpec] | AsyncIterator[TaskSpec]) -> TaskSpec | None:
@@ -64,9 +94,26 @@ async def _next(tasks: Iterator[TaskSpec] | AsyncIterator[TaskSpec]) -> TaskSpec
 
 
 def _checked(task: object) -> TaskSpec:
+    found = _task(task)
+    if problems := _problems(found):
+        raise TaskError(problems)
+    return found
+
+
+def _task(task: object) -> TaskSpec:
     if not isinstance(task, TaskSpec):
         raise TypeError(f"tasks: expected TaskSpec, got {type(task).__name__}")
-    _, problems = check_task(msgspec.structs.asdict(task))
-    if problems:
-        raise TaskError([f"task {task.id!r}: {problem}" for problem in problems])
     return task
+
+
+def _problems(task: TaskSpec) -> list[str]:
+    return [f"{place_of(task)}: {problem}" for problem in (*recheck_task(task), *_scorer(task))]
+
+
+def _scorer(task: TaskSpec) -> Iterator[str]:
+    if task.score is None:
+        return
+    try:
+        find_scorer(task.score)
+    except ValueError as error:
+        yield f"$.score: {error}; allowed: an async function, or where it is as 'package.module:function'"

@@ -9,24 +9,38 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from greenroom.engine._storefiles import lock, sync, write
-from greenroom.engine._storerows import ADD_BLOB, ADD_OUTCOME, PAGE, SCHEMA, TABLES, decode, row, transaction
-from greenroom.engine.store_errors import StoreError, StoreIncompatible, StoreLocked, StoreUnavailable, guard
-from greenroom.messages.outcome import Outcome
+from greenroom.actors.records import Lease
+from greenroom.engine._storefiles import lock, sync
+from greenroom.engine._storelines import Lines
+from greenroom.engine._storerows import KEPT, PAGE, decode, transaction
+from greenroom.engine._storeschema import begin
+from greenroom.engine._storewrites import prepare
+from greenroom.engine.store_errors import (
+    StoreChanged,
+    StoreError,
+    StoreIncompatible,
+    StoreLocked,
+    StoreUnavailable,
+    guard,
+)
+from greenroom.engine.submission import Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
+
+    from greenroom.actors.records import Record
+    from greenroom.messages.outcome import Outcome
 
 __all__ = [
-    "MemoryStore",
+    "NoStore",
     "RunStore",
     "Store",
+    "StoreChanged",
     "StoreError",
     "StoreIncompatible",
     "StoreLocked",
@@ -37,21 +51,13 @@ _BUSY_SECONDS = 10.0
 
 
 class Store(Protocol):
-    """Where outcomes go. Synchronous: one caller at a time, from any thread."""
+    """What survives the engine. Synchronous; all methods may be called from any thread."""
 
     epoch: int
     """Which start of the run this is, from 1."""
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep all of them or none. What was committed before is left as it is."""
-        ...
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """Everything committed, in order of commit."""
-        ...
-
-    def done(self) -> set[tuple[str, int]]:
-        """Task id and sample of everything committed."""
+    def commit(self, records: Sequence[Record]) -> None:
+        """Keep all of them or none. An outcome that was committed before is left as it is."""
         ...
 
     def close(self) -> None:
@@ -59,25 +65,13 @@ class Store(Protocol):
         ...
 
 
-class MemoryStore:
-    """Keeps outcomes as long as the process lives."""
+class NoStore:
+    """Keeps nothing: whoever iterates has the only copy."""
 
-    def __init__(self) -> None:
-        self.epoch = 1
-        self._outcomes: dict[str, Outcome] = {}
+    epoch = 1
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep them."""
-        for outcome in outcomes:
-            self._outcomes.setdefault(outcome.rollout_id, outcome)
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """Everything committed so far, in order of commit."""
-        return iter(tuple(self._outcomes.values()))
-
-    def done(self) -> set[tuple[str, int]]:
-        """Task id and sample of everything committed."""
-        return {(outcome.task_id, outcome.sample) for outcome in self._outcomes.values()}
+    def commit(self, records: Sequence[Record]) -> None:
+        """Nothing to do."""
 
     def close(self) -> None:
         """Nothing to do."""
@@ -86,27 +80,29 @@ class MemoryStore:
 class RunStore:
     """One run's directory, held by one engine at a time."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection, lines: int, epoch: int, resources: ExitStack) -> None:
+    def __init__(
+        self, path: Path, database: sqlite3.Connection, lines: Lines, epoch: int, resources: ExitStack
+    ) -> None:
         """Use `open`."""
         self.path = path
         self.epoch = epoch
-        self.lagging = False
-        """``outcomes.jsonl`` could not be written; the next commit or `open` makes up for it."""
         self._database = database
         self._lines = lines
-        self._written = 0
         self._resources = resources
+        self._turn = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path | str, *, config: str = "{}") -> RunStore:
+    def open(cls, path: Path | str, *, config: str | None = None, allow: Collection[str] = ()) -> RunStore:
         """Make the directory, or go on with the run in it.
 
         Args:
             path: The run's directory; parents are made.
-            config: The engine's configuration as JSON, recorded with this start.
+            config: The engine's configuration as JSON, recorded with this start; by default the last one's.
+            allow: Fields of it that may differ from those of the last start.
 
         Raises:
             StoreLocked: Another engine works on it.
+            StoreChanged: The configuration differs.
             StoreIncompatible: It holds something else.
             StoreUnavailable: It cannot be read or written.
         """
@@ -114,29 +110,33 @@ class RunStore:
         with guard(path), ExitStack() as resources:
             path.mkdir(parents=True, exist_ok=True)
             resources.callback(os.close, lock(path))
-            database = _connect(path)
+            database = connect(path)
             resources.callback(database.close)
-            epoch = _begin(path, database, config)
-            lines = os.open(path / "outcomes.jsonl", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            resources.callback(os.close, lines)
+            epoch = begin(path, database, config, allow)
+            lines = Lines(path, database)
+            resources.callback(lines.close)
             sync(path)
-            store = cls(path, database, lines, epoch, resources)
-            store._repair()
-            store._resources = resources.pop_all()
-        return store
+            return cls(path, database, lines, epoch, resources.pop_all())
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
+    @property
+    def lagging(self) -> bool:
+        """``outcomes.jsonl`` could not be written; the next commit or `open` makes up for it."""
+        return self._lines.lagging
+
+    def commit(self, records: Sequence[Record]) -> None:
         """Keep all of them or none, durably. An outcome that is there already is left as it is.
+
+        An outcome takes the place of one of the same group and sample that was cancelled.
 
         Raises:
             StoreUnavailable: Nothing was kept; try again once the cause is gone.
         """
-        rows = [row(outcome) for outcome in outcomes]
-        with guard(self.path), transaction(self._database):
-            for outcome, blob in rows:
-                self._database.execute(ADD_OUTCOME, outcome)
-                self._database.execute(ADD_BLOB, blob)
-        self._summarise()
+        writes = [prepare(record, self.epoch) for record in records]
+        with self._mine() as database:
+            with transaction(database):
+                for write in writes:
+                    write(database)
+            self._lines.follow()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Everything committed, in order of commit. Reads page by page, so it never holds up the write-ahead log.
@@ -144,23 +144,41 @@ class RunStore:
         Raises:
             StoreUnavailable: The database cannot be read.
         """
-        seq = 0
-        while True:
-            with guard(self.path):
-                page = self._database.execute(PAGE, (seq,)).fetchall()
-            if not page:
-                return
-            for seq, rollout_id, codec, blob in page:  # noqa: B007 - the last one is where the next page begins
-                yield decode(self.path, rollout_id, codec, blob)
+        return self._pages(PAGE)
+
+    def kept(self, run: str) -> Iterator[Outcome]:
+        """Its outcomes up to now that nobody has acknowledged; not those that were cancelled. Like `outcomes`."""
+        with self._mine() as database:
+            (last,) = database.execute("SELECT coalesce(max(seq), 0) FROM outcome").fetchone()
+        return self._pages(KEPT, run, last)
 
     def done(self) -> set[tuple[str, int]]:
         """Task id and sample of everything committed."""
-        with guard(self.path):
-            return set(self._database.execute("SELECT task_id, sample FROM outcome"))
+        with self._mine() as database:
+            return set(database.execute("SELECT task_id, sample FROM outcome WHERE superseded = 0"))
+
+    def submission(self, run: str) -> Submission | None:
+        """What was submitted under this name, and what came of it."""
+        with self._mine() as database:
+            return Submission.read(database, run)
+
+    def leases(self) -> list[Lease]:
+        """What engines that are no more have not released."""
+        query = "SELECT id, backend, handle, rollout_id, attempt, deadline FROM lease WHERE epoch < ?"
+        names = ("id", "backend", "handle", "rollout_id", "attempt", "deadline")
+        with self._mine() as database:
+            rows = database.execute(query, (self.epoch,)).fetchall()
+        return [Lease(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def settle(self) -> None:
+        """Release everything this engine has leased: nothing of it is left."""
+        with self._mine() as database:
+            database.execute("DELETE FROM lease WHERE epoch = ?", (self.epoch,))
 
     def close(self) -> None:
         """Let another engine have it. Idempotent."""
-        self._resources.close()
+        with self._turn:
+            self._resources.close()
 
     def __enter__(self) -> Self:
         """Close on leaving."""
@@ -170,35 +188,25 @@ class RunStore:
         """Close."""
         self.close()
 
-    def _repair(self) -> None:
-        """Cut ``outcomes.jsonl`` where it stops being what the database says, and write the rest."""
-        good = 0
-        with os.fdopen(os.dup(self._lines), "rb") as lines:
-            for seq, summary in self._database.execute("SELECT seq, summary FROM outcome ORDER BY seq"):
-                if lines.read(len(summary)) != summary:
-                    break
-                good += len(summary)
-                self._written = seq
-        os.ftruncate(self._lines, good)
-        self._summarise()
+    def _pages(self, query: str, *values: object) -> Iterator[Outcome]:
+        seq = 0
+        while True:
+            with self._mine() as database:
+                page = database.execute(query, (seq, *values)).fetchall()
+            if not page:
+                return
+            for seq, rollout_id, codec, blob in page:  # noqa: B007 - the last one is where the next page begins
+                yield decode(self.path, rollout_id, codec, blob)
 
-    def _summarise(self) -> None:
-        """Append the summaries that are missing. Its failure loses nothing, so it fails no commit."""
-        query = "SELECT seq, summary FROM outcome WHERE seq > ? ORDER BY seq"
-        end = os.lseek(self._lines, 0, os.SEEK_END)
-        try:
-            for seq, summary in self._database.execute(query, (self._written,)):
-                write(self._lines, summary)
-                end += len(summary)
-                self._written = seq
-        except (OSError, sqlite3.OperationalError):
-            os.ftruncate(self._lines, end)
-            self.lagging = True
-        else:
-            self.lagging = False
+    @contextmanager
+    def _mine(self) -> Generator[sqlite3.Connection]:
+        """The database, for one thread at a time."""
+        with guard(self.path), self._turn:
+            yield self._database
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a run's database. Raises `sqlite3.Error`."""
     # One caller at a time, but a worker thread is not always the same thread.
     database = sqlite3.connect(path / "run.db", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -208,27 +216,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _begin(path: Path, database: sqlite3.Connection, config: str) -> int:
-    (found,) = database.execute("PRAGMA user_version").fetchone()
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if found != (SCHEMA if tables else 0):
-        raise StoreIncompatible(
-            f"{path / 'run.db'} is of schema {found}, this greenroom reads schema {SCHEMA}; "
-            "read it with the greenroom that wrote it, or choose another directory"
-        )
-    with transaction(database):
-        if not tables:
-            for statement in TABLES.split(";"):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version={SCHEMA}")
-        start = (config, _version(), datetime.now(UTC).isoformat())
-        return database.execute("INSERT INTO run (config, version, created) VALUES (?, ?, ?)", start).lastrowid or 0
-
-
-def _version() -> str:
-    try:
-        return version("greenroom")
-    except PackageNotFoundError:
-        return "unknown"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 
 class StoreError(Exception):
@@ -23,6 +23,22 @@ class StoreLocked(StoreError):
 
 class StoreIncompatible(StoreError):
     """The directory holds something else, or a run of a greenroom with other tables."""
+
+
+class StoreChanged(StoreError):
+    """What is to be run is not what was begun there. The text shows what differs."""
+
+    def __init__(self, path: Path | str, differences: Sequence[str], fields: Sequence[str]) -> None:
+        shown = "".join(f"\n  {difference}" for difference in differences)
+        allowed = ", ".join(repr(field) for field in fields)
+        super().__init__(
+            f"the run in {path} was begun otherwise:{shown}\n"
+            f"choose another directory, or allow it: allow_changes=[{allowed}], "
+            f"--allow-changes {','.join(fields)}"
+        )
+        self.path = str(path)
+        self.fields = tuple(fields)
+        """Those that differ."""
 
 
 class StoreUnavailable(StoreError):

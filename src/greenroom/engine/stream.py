@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Self
 
-from greenroom.actors.run import Abandon, Drain, Next
+import anyio.to_thread
+
+from greenroom.actors.run import Abandon, Drain, Next, Stop
 from greenroom.kernel import CallError, Ref
 from greenroom.messages import Outcome
 
@@ -22,11 +26,25 @@ class OutcomeStream:
 
     Rollouts start with the first step of the iteration. Leaving the loop early cancels those that run: their outcomes
     are kept in the store, not announced. ``aclose`` does so and waits for it.
+
+    What an earlier start of the run has kept comes first, unless it was acknowledged.
     """
 
-    def __init__(self, start: Callable[[], Awaitable[Ref]], why: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[tuple[Ref, Iterator[Outcome] | None]]],
+        why: Callable[[], Awaitable[str]],
+        *,
+        name: str = "",
+    ) -> None:
+        self.name = name
+        """Of the run; its groups' names begin with it."""
+        self.recalling = False
+        """The outcome that came last was kept by an earlier start of the run."""
         self._start = start
         self._why = why
+        self._kept: Iterator[Outcome] | None = None
+        self._recalled: deque[Outcome] = deque()
         self._run: Ref | None = None
         self._received = 0
         self._busy = False
@@ -41,6 +59,7 @@ class OutcomeStream:
 
         Raises:
             StopAsyncIteration: There are no more.
+            StoreError: The store cannot be read, or the run was begun with other tasks.
             EngineError: The engine is not open, or has failed.
             Exception: Whatever the iterator of tasks raised, after all outcomes of the tasks before.
         """
@@ -56,8 +75,15 @@ class OutcomeStream:
         if outcome is None:
             await self.aclose()
             raise StopAsyncIteration
-        self._received += 1
+        self._received += not self.recalling
         return outcome
+
+    def cancel(self, reason: str = "the run was cancelled") -> None:
+        """Cancel what runs and begin no more. The iteration goes on: it gives all outcomes, and ends."""
+        if self._run is None:
+            self._over = True
+        else:
+            self._run.cast(Stop(reason))
 
     async def aclose(self) -> None:
         """Cancel what runs, and wait until every outcome is in the store. Idempotent."""
@@ -77,12 +103,24 @@ class OutcomeStream:
 
     async def _next(self) -> Outcome | None:
         if self._run is None:
-            self._run = await self._start()
+            self._run, self._kept = await self._start()
+            self.recalling = self._kept is not None
+        run = self._run
+        if self.recalling:
+            await anyio.to_thread.run_sync(self._recall)
+            # No await between these lines: who is cancelled while it waits misses nothing.
+            if self._recalled or self._over:
+                return self._recalled.popleft() if self._recalled else None
+            self.recalling = False
         try:
-            return await self._run.call(Next(self._received), timeout=math.inf)
+            return await run.call(Next(self._received), timeout=math.inf)
         except CallError as error:
             self._over = True
             raise EngineError(await self._why()) from error
         except Exception:
             await self.aclose()
             raise
+
+    def _recall(self) -> None:
+        if not self._recalled:
+            self._recalled.extend(islice(self._kept or (), 1))

@@ -39,6 +39,7 @@ class AttemptSummary(Struct, frozen=True, kw_only=True):
     timings: dict[str, float]
     agent_exit_code: int | None
     sandbox_id: str
+    trainable: bool
 
 
 class OutcomeSummary(Struct, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ def _attempt(attempt: AttemptRecord) -> AttemptSummary:
         timings=attempt.timings,
         agent_exit_code=attempt.agent_exit_code,
         sandbox_id=attempt.sandbox_id,
+        trainable=attempt.trainable,
     )
 
 
