@@ -11,7 +11,7 @@ ARGS ?=
 KEY := $(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 STAMP := $(VENV)/.made-from-$(KEY)
 
-.PHONY: install demo test check format oracle bench docs lock clean bubblewrap
+.PHONY: install demo test check format oracle agents bench docs lock clean bubblewrap
 
 install: bubblewrap $(STAMP)
 
@@ -55,6 +55,10 @@ format: install
 N ?= 1000
 oracle: install
 	GREENROOM_ORACLE_CASES=$(N) $(BIN)/python -m pytest tests/oracle $(ARGS)
+
+# Every agent that is called proved, the real programs at their pinned versions; the six-minute replies side by side.
+agents: install
+	GREENROOM_AGENTS=all $(BIN)/python -m pytest tests/agents $(ARGS)
 
 bench: install
 	@set -e; for file in $(wildcard bench/[a-z]*.py); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done

@@ -30,6 +30,7 @@ def conduct(**changes: object) -> Conduct:
         ({"exit_code": 126, "turns": 0, "exit_code_lies": True}, "agent_not_started"),
         ({"exit_code": None}, "agent_timeout"),
         ({"exit_code": 1, "exit_code_lies": True}, "finished"),
+        ({"exit_code": -9, "exit_code_lies": True}, "agent_exit"),
         ({"turns": 0}, "finished"),
         ({"turns": 0, "exit_code_lies": True}, "agent_silent"),
         ({"used_up": True}, "turns_used_up"),

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from greenroom.actors.board import Board
-from greenroom.actors.journal import Commit, Journal, JournalView, Keeper, Unstorable
+from greenroom.actors.journal import Commit, Journal, JournalView, Keep, Keeper, Note, Unstorable
+from greenroom.actors.records import Record, Released
 from greenroom.kernel import ChildSpec, Ref, System
 from greenroom.messages import Outcome
 
@@ -30,13 +31,18 @@ class Shelf:
     def kept(self) -> list[str]:
         return [name for batch in self.commits for name in batch]
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
+    def commit(self, records: Sequence[Record]) -> None:
         if self.full:
             raise FullDisk("no space left on device")
-        names = [outcome.rollout_id for outcome in outcomes]
+        names = [name_of(record) for record in records]
         if "poison" in names:
             raise OverflowError("too large")
         self.commits.append(names)
+
+
+def name_of(record: Record) -> str:
+    """What tells one record from another."""
+    return record.rollout_id if isinstance(record, Outcome) else str(record)
 
 
 def outcome(name: str) -> Outcome:
@@ -87,9 +93,9 @@ async def test_trying_again_becomes_rarer() -> None:
     shelf.full = True
 
     class Counting(Shelf):
-        def commit(self, outcomes: Sequence[Outcome]) -> None:
+        def commit(self, records: Sequence[Record]) -> None:
             tries.append(anyio.current_time())
-            shelf.commit(outcomes)
+            shelf.commit(records)
 
     async with a_journal(Counting(), board) as journal:
         with anyio.move_on_after(600):
@@ -134,6 +140,41 @@ async def test_outcomes_that_wait_go_together() -> None:
                 group.start_soon(commit, f"r-{number}")
         assert len(shelf.kept) == 50
         assert len(shelf.commits) < 25
+
+
+async def test_a_note_goes_with_the_next_commit() -> None:
+    """What may be lost is not written by itself as long as something else is on its way."""
+    shelf = Shelf()
+    async with a_journal(shelf, Board()) as journal:
+        journal.cast(Note(Released("s-1")))
+        await journal.call(Commit(outcome("r-1")))
+        assert shelf.commits == [["Released(id='s-1')", "r-1"]]
+
+
+async def test_a_note_does_not_wait_for_ever() -> None:
+    """With nothing else to write, a note is written within seconds; at the latest when the journal ends."""
+    shelf = Shelf()
+    async with a_journal(shelf, Board()) as journal:
+        journal.cast(Note(Released("s-1")))
+        await anyio.sleep(2)
+        assert shelf.kept == ["Released(id='s-1')"]
+        journal.cast(Note(Released("s-2")))
+        await journal.call(Keep(Released("s-3")))
+        journal.cast(Note(Released("s-4")))
+        await anyio.sleep(0.5)
+    assert shelf.kept[-1] == "Released(id='s-4')"
+
+
+async def test_on_a_full_disk_notes_wait_as_well() -> None:
+    """What could not be written goes with what comes later, in order."""
+    shelf = Shelf()
+    shelf.full = True
+    async with a_journal(shelf, Board()) as journal:
+        journal.cast(Note(Released("s-1")))
+        await anyio.sleep(5)
+        shelf.full = False
+        await journal.call(Commit(outcome("r-1")), timeout=60)
+        assert shelf.kept == ["Released(id='s-1')", "r-1"]
 
 
 async def test_it_shows_what_it_holds() -> None:

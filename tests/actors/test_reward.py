@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors.reward import REWARD_LIMIT, RewardError, by_exit_codes, parse_reward
+from greenroom.actors.reward import REWARD_LIMIT, RewardError, by_exit_codes, check_reward, parse_reward
 from greenroom.messages import CommandResult
 
 
@@ -35,6 +35,24 @@ def test_one_finite_number_is_a_reward(content: bytes, reward: float) -> None:
     assert parse_reward(content) == reward
 
 
+def test_a_flat_object_is_rewards_by_name() -> None:
+    """A reward file may hold several rewards, as a JSON object of finite numbers; true and false are 1 and 0."""
+    assert parse_reward(b' {"tests": 0.5, "style": 1, "fast": true}\n') == {"tests": 0.5, "style": 1.0, "fast": 1.0}
+
+
+@pytest.mark.parametrize("value", [True, "1", None, [1.0], math.nan, math.inf, 10**400, {}, {1: 1.0}, {"a": math.nan}])
+def test_what_a_scorer_gives_is_checked(value: object) -> None:
+    """A scorer's reward is a finite number, or finite numbers by name; nothing else passes for one."""
+    with pytest.raises(RewardError):
+        check_reward(value)
+
+
+@pytest.mark.parametrize("value", [0, 1.5, {"a": 0, "b": -1.0}])
+def test_a_scorers_numbers_are_rewards(value: object) -> None:
+    """A number, or numbers by name, are taken as they are."""
+    assert check_reward(value) == value
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -49,7 +67,15 @@ def test_one_finite_number_is_a_reward(content: bytes, reward: float) -> None:
         (b"1 2", "'1 2'"),
         (b"1_000", "'1_000'"),
         (b"0x10", "'0x10'"),
-        (b'{"reward": 1}', "reward"),
+        (b'[{"reward": 1}]', "reward"),
+        (b"{", "not JSON"),
+        (b"{}", "no reward in it"),
+        (b'{"a": 1, "b": "2"}', "'b'"),
+        (b'{"a": null}', "'a'"),
+        (b'{"a": {"b": 1}}', "'a'"),
+        (b'{"a": NaN}', "not JSON"),
+        (b'{"a": 1e999}', "JSON|finite"),
+        (b'{"a": 1} {"a": 1}', "not JSON"),
         (b"\xff\xfe1", r"\\xff"),
         (b"\xd9\xa1", "not one finite number"),
         (b"1" + b" " * REWARD_LIMIT, "'1'"),
@@ -65,7 +91,8 @@ def test_anything_else_is_refused(content: bytes | None, says: str) -> None:
 def test_hostile_content_never_becomes_something_else(content: bytes) -> None:
     """Whatever the bytes are, there is a finite reward or a `RewardError`."""
     with suppress(RewardError):
-        assert math.isfinite(parse_reward(content))
+        reward = parse_reward(content)
+        assert all(map(math.isfinite, reward.values() if isinstance(reward, dict) else [reward]))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import anyio
 
 from greenroom.specs import AgentSpec, Launch
+from greenroom.specs.invocation import invocation
 
 
 class Run(NamedTuple):
@@ -22,12 +23,17 @@ class Run(NamedTuple):
     home: Path
 
 
-def launch(home: Path, workdir: Path, *, instruction: str, base_url: str, prefix: str = "") -> Launch:
+KEY = "key-of-this-attempt"
+
+
+def launch(
+    home: Path, workdir: Path, *, instruction: str, base_url: str, prefix: str = "", api_key: str = KEY
+) -> Launch:
     """Build a launch for a process on this machine."""
     return Launch(
         instruction=instruction,
         base_url=base_url,
-        api_key="key-of-this-attempt",
+        api_key=api_key,
         model="some/model:high",
         home=str(home),
         workdir=str(workdir),
@@ -44,6 +50,7 @@ async def run_agent(
     *,
     instruction: str,
     prefix: str = "",
+    api_key: str = KEY,
     env: Mapping[str, str] | None = None,
     given: Mapping[str, str] | None = None,
 ) -> Run:
@@ -51,16 +58,17 @@ async def run_agent(
     home, workdir = directory / "a home", directory / "work"
     for made in (home, workdir, directory / "tmp"):
         made.mkdir()
-    invocation = spec.command(launch(home, workdir, instruction=instruction, base_url=base_url, prefix=prefix))
-    _write(home, invocation.files)
+    told = launch(home, workdir, instruction=instruction, base_url=base_url, prefix=prefix, api_key=api_key)
+    built = invocation(spec, told)
+    _write(home, built.files)
     _write(workdir, given or {})
     base = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(directory / "tmp")}
     with anyio.fail_after(50):
         ended = await anyio.run_process(
-            invocation.argv,
-            input=invocation.stdin.encode(),
+            built.argv,
+            input=built.stdin.encode(),
             cwd=workdir,
-            env={**base, **invocation.env, **(env or {})},
+            env={**base, **built.env, **(env or {})},
             check=False,
             stderr=subprocess.STDOUT,
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.specs.agents import PI
+from greenroom.specs.agents.pi import pi_events
 from tests.agents.chat_server import CUT, call, chat_server, say
 from tests.agents.running import run_agent
 
@@ -25,7 +26,9 @@ async def test_it_uses_its_tool_and_finishes(tmp_path: Path, pi_prefix: str) -> 
         run = await run_agent(PI, tmp_path, server.base_url, instruction="say hello", prefix=pi_prefix)
     assert (run.code, len(server.requests)) == (0, 2)
     assert (run.workdir / "hello.txt").read_text() == "hello\n"
-    assert run.output == "all done\n"
+    said = [event for line in run.output.splitlines() for event in pi_events(line)]
+    assert [event.kind for event in said] == ["tool_call", "tool_result", "text", "end"]
+    assert [event.text for event in said if event.kind == "text"] == ["all done"]
 
 
 async def test_it_asks_as_it_was_told(tmp_path: Path, pi_prefix: str) -> None:
@@ -75,12 +78,13 @@ async def test_a_reply_cut_in_mid_stream_is_asked_for_again(tmp_path: Path, pi_p
     assert (run.code, len(server.requests)) == (0, 2)
 
 
-async def test_its_exit_code_is_honest(tmp_path: Path, pi_prefix: str) -> None:
-    """A model that refuses the key is one request and a failure that shows."""
+async def test_its_exit_code_lies(tmp_path: Path, pi_prefix: str) -> None:
+    """A model that refuses the key is one request and a failure that it reports, and the exit code hides it."""
     async with chat_server(401) as server:
         run = await run_agent(PI, tmp_path, server.base_url, instruction="go", prefix=pi_prefix)
-    assert (run.code, len(server.requests)) == (1, 1)
-    assert "401" in run.output
+    (failed,) = [event for line in run.output.splitlines() for event in pi_events(line) if event.kind == "error"]
+    assert (run.code, len(server.requests), PI.exit_code_lies) == (0, 1, True)
+    assert "401" in failed.text
 
 
 async def test_nothing_of_the_task_speaks_for_the_user(tmp_path: Path, pi_prefix: str) -> None:
@@ -100,9 +104,9 @@ async def test_nothing_of_the_task_speaks_for_the_user(tmp_path: Path, pi_prefix
 
 
 async def test_it_leaves_no_key_in_its_home(tmp_path: Path, pi_prefix: str) -> None:
-    """No file of the home directory holds the key, and there is no session to collect by accident."""
+    """No file of the home directory holds the key, the session that it keeps included."""
     async with chat_server(say("ok")) as server:
         run = await run_agent(PI, tmp_path, server.base_url, instruction="go", prefix=pi_prefix)
     texts = [path.read_text() for path in run.home.rglob("*") if path.is_file()]
-    assert texts
+    assert any('"session"' in text for text in texts)
     assert not any("key-of-this-attempt" in text for text in texts)

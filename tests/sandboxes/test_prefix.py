@@ -19,6 +19,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from greenroom.sandboxes.install_process import InstallError
 from greenroom.sandboxes.prefix import Prefix, install, prefix_status
 from greenroom.sandboxes.prefix_path import prefix_path
+from greenroom.sandboxes.recipe import missing
 from greenroom.specs import NpmRecipe, PythonRecipe
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
@@ -133,6 +134,36 @@ async def test_a_failure_is_shared_and_leaves_its_log_alone(root: Path) -> None:
     assert "no/such/package.tgz" in errors[0].log
     assert log_text(errors[0].log_path).endswith(errors[0].log)
     assert contents(root) == [".lock", ".log"]
+
+
+async def test_an_installer_that_fails_is_tried_again(tmp_path: Path, root: Path) -> None:
+    """What comes right while it waits is installed after all, and who watches is told of the failure."""
+    recipe = npm_package(tmp_path)
+    archive = tmp_path / "tiny-1.0.0.tgz"
+    good = archive.read_bytes()
+    archive.write_bytes(b"no archive")
+    said: list[str] = []
+
+    def progress(line: str) -> None:
+        said.append(line)
+        if "trying again" in line:
+            archive.write_bytes(good)
+
+    prefix = await install(recipe, root=root, progress=progress, waits=(0.0, 0.0))
+    assert log_text(f"{prefix.path}/node_modules/tiny/tiny.js") == TOOL
+    assert [line.split()[0] for line in said if "trying again" not in line] == ["installing", "installed"]
+    assert len(said) == 3
+
+
+async def test_what_keeps_failing_is_left_alone_for_a_while(root: Path) -> None:
+    """From the third time on the last error is given at once and no installer runs."""
+    recipe = NpmRecipe(packages=("absent@file:/no/such/package.tgz",))
+    said: list[str] = []
+    for _ in range(124):
+        with pytest.raises(InstallError, match="exited with") as caught:
+            await install(recipe, root=root, progress=said.append)
+        assert "no/such/package.tgz" in caught.value.log
+    assert len(said) == 2
 
 
 async def test_a_failed_check_is_no_installation(tmp_path: Path, root: Path) -> None:
@@ -305,3 +336,20 @@ async def test_the_status_tells_what_is_installed(tmp_path: Path, root: Path) ->
     prefix = await install(recipe, root=root)
     status = prefix_status(recipe, root=root)
     assert (status.installed, status.path, status.missing) == (True, prefix.path, ())
+
+
+@pytest.mark.slow
+async def test_another_python_comes_along_whole(tmp_path: Path, root: Path) -> None:
+    """An agent that needs another Python gets a copy that works from the prefix alone."""
+    version = next((v for v in ("3.12", "3.13", "3.10") if not missing(PythonRecipe(packages=("x",), python=v))), None)
+    if version is None or f"{sys.version_info.major}.{sys.version_info.minor}" == version:
+        assert missing(PythonRecipe(packages=("x",), python="3.99")) == ("Python 3.99",)
+        return
+    recipe = msgspec.structs.replace(python_package(tmp_path), python=version)
+    prefix = await install(recipe, root=root, check=("{prefix}/bin/python", "-c", "import tiny"))
+    assert (await anyio.run_process((f"{prefix.path}/bin/tiny",))).stdout == b"tiny\n"
+    told = await anyio.run_process(
+        (f"{prefix.path}/bin/python3", "-c", "import sys, tiny; print(sys.version, tiny.__file__)")
+    )
+    assert told.stdout.decode().startswith(version)
+    assert prefix.path in told.stdout.decode()

@@ -3,15 +3,17 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from greenroom.specs import AgentSpec, Launch
+from greenroom.specs import AgentEvent, AgentSpec, Launch, McpServer
 from greenroom.specs.agent_rules import check_agent
-from greenroom.specs.agents import BASH, BUILT_IN, PI
+from greenroom.specs.agents import BASH, BUILT_IN, CLAUDE_CODE, CODEX, PI
+from greenroom.specs.invocation import invocation
 
 LAUNCH = Launch(
     instruction="do it",
@@ -25,6 +27,30 @@ LAUNCH = Launch(
     seconds=60.0,
 )
 HOSTILE = "-x $(id) `id` 'one' \"two\" \\ $HOME ; true\n你好 🜁\r\nend"
+FIELDS = st.sampled_from(
+    ["type", "item", "message", "content", "role", "step", "result", "text", "error", "part", "state", "tool_calls"]
+)
+WORDS = st.sampled_from(
+    ["assistant", "user", "result", "text", "thinking", "tool", "error", "message"]
+) | st.sampled_from(
+    [
+        "item.started",
+        "item.completed",
+        "mcp_tool_call",
+        "file_change",
+        "message_end",
+        "tool_use",
+        "tool_result",
+        "toolCall",
+    ]
+)
+
+
+def PARTS(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:  # noqa: N802 - reads as data
+    """Objects and lists that look a little like what agents print."""
+    return st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner | WORDS, max_size=5)
+
+
 every_agent = pytest.mark.parametrize("spec", BUILT_IN, ids=lambda spec: spec.name)
 
 
@@ -44,11 +70,21 @@ def test_the_key_is_not_in_argv(spec: AgentSpec) -> None:
 
 @every_agent
 @pytest.mark.parametrize("instruction", [HOSTILE, "x" * 100_000], ids=["metacharacters", "long"])
-def test_the_instruction_travels_on_standard_input(spec: AgentSpec, instruction: str) -> None:
-    """An instruction is standard input as it stands, and nowhere else."""
-    built = spec.command(replace(LAUNCH, instruction=instruction))
-    assert built.stdin == instruction
-    assert instruction not in "\0".join((*built.argv, *built.env.values(), *built.files.values()))
+def test_the_instruction_travels_whole(spec: AgentSpec, instruction: str) -> None:
+    """An instruction is standard input, a file or an argument as it stands, as the spec says, and nowhere else."""
+    built = invocation(spec, replace(LAUNCH, instruction=instruction))
+    elsewhere = "\0".join((*built.argv, *built.env.values()))
+    match spec.delivery:
+        case "stdin":
+            assert (built.stdin, instruction in elsewhere) == (instruction, False)
+        case "file":
+            assert built.files["/home/a b/.greenroom/instruction.md"] == instruction
+            assert instruction not in f"{elsewhere}{built.stdin}"
+        case "command":
+            in_json = json.dumps(instruction, ensure_ascii=False)
+            assert any(instruction in place for place in (built.stdin, *built.argv)) or any(
+                in_json in file for file in built.files.values()
+            )
 
 
 @every_agent
@@ -109,3 +145,45 @@ def test_pi_never_exceeds_what_an_argument_may_hold() -> None:
     built = PI.command(replace(LAUNCH, instruction=" " + "x" * 200_000))
     assert max(map(len, built.argv)) < 1000
     assert built.stdin.endswith("x" * 200_000)
+
+
+SERVER = McpServer(name="notes", command=("/usr/bin/python3", "/workspace/a b.py", '"'), env={"A": "1"})
+
+
+@every_agent
+def test_nothing_is_done_without_having_been_permitted(spec: AgentSpec) -> None:
+    """An agent acts without asking only as far as its spec approves; nothing approved leaves no such argument."""
+    built, bare = invocation(spec, LAUNCH), invocation(replace(spec, approve=()), LAUNCH)
+    flags = [argument for name in spec.approve for argument in spec.approvals[name]]
+    assert [argument for argument in built.argv if argument not in flags] == list(bare.argv)
+    assert len(built.argv) == len(bare.argv) + len(flags)
+
+
+def test_codex_is_configured_by_a_file_that_can_be_read_back() -> None:
+    """The configuration is TOML whatever names hold; the key is named in it, not written."""
+    spec = replace(CODEX, mcp_servers=(SERVER,))
+    built = invocation(spec, replace(LAUNCH, model='a "model"\\'))
+    config = tomllib.loads(built.files[".codex/config.toml"])
+    provider = config["model_providers"][config["model_provider"]]
+    assert (config["model"], provider["base_url"]) == ('a "model"\\', LAUNCH.base_url)
+    assert (built.env[provider["env_key"]], "secret-key" in str(config)) == ("secret-key", False)
+    assert config["mcp_servers"] == {
+        "notes": {"command": "/usr/bin/python3", "args": ["/workspace/a b.py", '"'], "env": {"A": "1"}}
+    }
+
+
+def test_claude_takes_mcp_servers_from_greenroom_alone() -> None:
+    """A task's own files start nothing: the servers are those of the spec, and a strict reading is asked for."""
+    built = invocation(replace(CLAUDE_CODE, mcp_servers=(SERVER,)), LAUNCH)
+    (path,) = built.files
+    assert "--strict-mcp-config" in built.argv
+    assert f"/home/a b/{path}" in built.argv
+    assert json.loads(built.files[path])["mcpServers"]["notes"]["args"] == ["/workspace/a b.py", '"']
+
+
+@every_agent
+@given(line=st.one_of(st.text(), st.recursive(st.none() | st.text() | st.integers(), PARTS).map(json.dumps)))
+def test_no_line_of_output_upsets_a_parser(spec: AgentSpec, line: str) -> None:
+    """Whatever an agent prints, reading it gives events or nothing."""
+    if spec.events is not None:
+        assert all(isinstance(event, AgentEvent) for event in spec.events(line))

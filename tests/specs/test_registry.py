@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from greenroom.specs import AgentSpec, Invocation, Launch, NpmRecipe, PythonRecipe, registry
-from greenroom.specs.agents import BASH, BUILT_IN, PI
+from greenroom.specs import AgentSpec, Invocation, Launch, McpServer, NpmRecipe, PythonRecipe, registry
+from greenroom.specs.agents import BASH, PI
 from greenroom.specs.registry import agent_names, agent_spec, register_agent, unregister_agent
 
 
@@ -19,8 +20,9 @@ def command(launch: Launch) -> Invocation:
     return Invocation(argv=("my-agent",), stdin=launch.instruction)
 
 
-SHIPPED = sorted(spec.name for spec in BUILT_IN)
+SHIPPED = sorted(registry._built_in())
 SERIAL = itertools.count()
+SERVER = McpServer(name="a", command=("a",))
 SPEC = AgentSpec(name="my-agent", dialect="chat", command=command)
 
 
@@ -87,6 +89,11 @@ def broken(launch: Launch) -> Invocation:
     raise LookupError(launch.model)
 
 
+def shelled(launch: Launch) -> Invocation:
+    """Let a shell read the instruction."""
+    return Invocation(argv=("/bin/sh", "-c", f"agent '{launch.instruction}'"))
+
+
 def impure(_launch: Launch) -> Invocation:
     """Build something else each time."""
     return Invocation(argv=("x", str(next(SERIAL))))
@@ -114,6 +121,33 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"command": leaky}, "command: puts the API key in argv"),
     ({"command": broken}, "command: fails on an ordinary Launch: LookupError"),
     ({"command": impure}, "command: gave two different results"),
+    ({"version": 7}, "version: must be a string"),
+    ({"version": "9.9.9", "recipe": NpmRecipe(packages=("x@1.2.3",))}, "version: '9.9.9' is not what the recipe"),
+    ({"requires": ("/usr/bin/git",)}, "requires: must be a tuple of programs' names"),
+    ({"delivery": "carrier pigeon"}, "delivery: 'carrier pigeon' is not one of stdin, file, command"),
+    ({"delivery": "file"}, "command: does not use launch.instruction_file"),
+    ({"delivery": "command", "command": builds(Invocation(argv=("x",)))}, "command: passes the instruction on neither"),
+    ({"command": builds(Invocation(argv=("x",), stdin="y"))}, "command: sets stdin"),
+    ({"delivery": "command", "command": shelled}, "command: pastes the instruction into a shell's script"),
+    ({"model_format": "gpt"}, "model_format: 'gpt' does not hold '{model}'"),
+    ({"env": {"A B": ""}}, "env: 'A B' cannot be the name of a variable"),
+    ({"quiet": ["X"]}, "quiet: must be a dict of strings"),
+    ({"files": {"/etc/../x": ""}}, "files: file '/etc/../x' leaves its directory"),
+    ({"approvals": {"all": "--yes"}}, "approvals: must be a dict"),
+    ({"approve": "all"}, "approve: must be a tuple"),
+    ({"approve": ("al",), "approvals": {"all": ("-y",)}}, "approve: 'al' is not among its approvals; they are: all"),
+    ({"mcp_servers": [SERVER]}, "mcp_servers: must be a tuple"),
+    ({"mcp_servers": (SERVER,)}, "mcp_servers: this agent cannot be given any"),
+    ({"mcp": True, "mcp_servers": (SERVER, SERVER)}, "mcp_servers: name 'a' must be used once"),
+    ({"mcp": True, "mcp_servers": ("a",)}, "mcp_servers: holds str; write McpServer"),
+    ({"mcp": True, "mcp_servers": (replace(SERVER, command=()),)}, "mcp_servers: 'a': command must be"),
+    ({"mcp": True}, "command: does not hand launch.mcp_servers on"),
+    ({"events": "jsonl"}, "events: must be a function"),
+    ({"events": json.loads}, "events: fails on the line ''"),
+    ({"events": builds([])}, "events: gave [] for the line ''; return a tuple"),
+    ({"artifacts": ("../x",)}, "artifacts: '../x' is not below the home directory"),
+    ({"timeouts": (5,)}, "timeouts: must be a tuple of Timeout"),
+    ({"proof": "sure"}, "proof: 'sure' is not one of proved, known, untested"),
     ({"command": builds("x")}, "command: returned str; return an Invocation"),
     ({"command": builds(Invocation(argv=()))}, "command: argv must be a tuple of strings"),
     ({"command": builds(Invocation(argv=("x",), env=NUMBERS))}, "command: env and files must be dicts"),

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from greenroom.actors.decision import Verdict
 from greenroom.actors.events import AgentEnd, Score
 from greenroom.messages import AttemptRecord, CommandResult, Phase, Turn
+from greenroom.specs import AgentEvent
 
 
 class Notes(Struct, kw_only=True, eq=False):
@@ -17,11 +18,14 @@ class Notes(Struct, kw_only=True, eq=False):
     phase: Phase = "boot"
     since: float
     """When that phase began."""
+    trainable: bool = True
     timings: dict[str, float] = field(default_factory=dict[str, float])
     sandbox_id: str = ""
     unsafe: tuple[str, ...] = ()
     turns: list[Turn] = field(default_factory=list[Turn])
+    said: list[AgentEvent] = field(default_factory=list[AgentEvent])
     commands: list[CommandResult] = field(default_factory=list[CommandResult])
+    artifacts: dict[str, bytes] = field(default_factory=dict[str, bytes])
     agent: AgentEnd | None = None
     score: Score | None = None
 
@@ -39,8 +43,12 @@ class Notes(Struct, kw_only=True, eq=False):
             fault=verdict.fault,
             turns=tuple(self.turns),
             commands=tuple(self.commands),
+            artifacts=self.artifacts,
             timings={**self.timings, "total": now - self.began},
             agent_exit_code=self.agent.exit_code if self.agent else None,
             agent_log=self.agent.log if self.agent else "",
+            agent_files=self.agent.files if self.agent else {},
+            events=tuple(self.said),
             sandbox_id=self.sandbox_id,
+            trainable=self.trainable,
         )

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.actors._boundary import Failure, failure, failure_of
 from greenroom.actors._tail import Tail
 from greenroom.actors.commands import Shell
 from greenroom.actors.decision import Conduct, judge_agent
-from greenroom.actors.events import AgentEnd, AgentEnded, CommandRan, PhaseEntered
-from greenroom.actors.mailbox import GetKey, GetLedger, Ledger
+from greenroom.actors.events import AgentEnd, AgentEnded, AgentSaid, CommandRan, PhaseEntered
+from greenroom.actors.keepsakes import keepsakes
+from greenroom.actors.mailbox import CloseBooks, GetKey, Ledger
 from greenroom.actors.plan import AttemptPlan
+from greenroom.actors.preparation import Preparation
 from greenroom.actors.sandbox import Boot, Lent
 from greenroom.actors.stage import Stage
+from greenroom.actors.transcript import Transcript
+from greenroom.actors.variables import variables
 from greenroom.kernel import Actor, Call, Reply, on
-from greenroom.messages import CommandResult, Phase
+from greenroom.messages import CommandResult, FaultError, Phase
 from greenroom.sandboxes.base import Exec, Process, Sandbox, SandboxError
-from greenroom.specs import Invocation, Launch
+from greenroom.specs import AgentEvent, Invocation, Launch, Solution
+from greenroom.specs.invocation import invocation
 
 _LOG = 64 * 1024
 _QUIET_SECONDS = 10.0
+_STEPS = 20
 
 
 class AwaitEnd(Call[AgentEnd], frozen=True):
@@ -36,6 +44,8 @@ class AgentView(Struct, frozen=True):
     running: bool
     log: str
     """The last lines it printed. Hostile input."""
+    steps: tuple[AgentEvent, ...]
+    """The last steps it reported. Hostile input."""
 
 
 class Agent(Actor):
@@ -48,13 +58,16 @@ class Agent(Actor):
         self.end: AgentEnd | None = None
         self.waiting: list[Reply[AgentEnd]] = []
         self.tail = Tail(_LOG)
+        self.transcript = Transcript(stage.agent.events)
+        self.steps: deque[AgentEvent] = deque(maxlen=_STEPS)
         self._drained = anyio.Event()
 
     async def started(self) -> None:
         self.run(self._play(), then=lambda end: end, name="play")
 
     def observe(self) -> AgentView:
-        return AgentView(self.phase, self.end is None and self.phase == "agent", self.tail.text[-1000:])
+        running = self.end is None and self.phase == "agent"
+        return AgentView(self.phase, running, self.tail.text[-1000:], tuple(self.steps))
 
     @on(AwaitEnd)
     def await_end(self, _: AwaitEnd) -> Reply[AgentEnd] | AgentEnd:
@@ -74,7 +87,7 @@ class Agent(Actor):
     async def _play(self) -> AgentEnd:
         try:
             return await self._perform()
-        except SandboxError as error:
+        except (SandboxError, FaultError) as error:
             found = failure_of(error, self.phase)
             return AgentEnd(cause=found.cause, fault=found.fault, log=self.tail.text)
 
@@ -91,21 +104,28 @@ class Agent(Actor):
             return AgentEnd(cause=built.cause, fault=built.fault)
         self._enter("agent")
         exit_code = await self._watch(lent.sandbox, built, seconds)
-        return await self._judge(exit_code, seconds)
+        files = await keepsakes(lent.sandbox, self.stage.agent.artifacts)
+        return replace(await self._judge(exit_code, seconds), files=files)
 
     async def _set_up(self, sandbox: Sandbox) -> Failure | None:
-        task = self.plan.task
         self._enter("setup")
-        if task.files:
-            await sandbox.write({path: text.encode() for path, text in task.files.items()})
+        task = self.plan.task
         now = anyio.current_time()
         shell = Shell(sandbox, "setup", now + self.plan.budget.setup_seconds(now))
-        for command in task.setup:
-            result = await shell.run(command)
-            self.plan.rollout.cast(CommandRan(self.plan.number, result))
-            if result.exit_code != 0 or result.timed_out:
-                return _setup_failure(result)
-        return None
+        preparation = Preparation(shell=shell, record=self._record, environment=task.environment, cause="setup_failed")
+        failed = await preparation.prepare(task)
+        if failed is None and self.stage.agent.solves:
+            failed = await preparation.bring(task.solution)
+        return failed
+
+    def _solution(self) -> Solution | None:
+        task = self.plan.task
+        if task.solution is None or not self.stage.agent.solves:
+            return None
+        return replace(task.solution, env=variables(task, task.solution.env, "setup"))
+
+    def _record(self, result: CommandResult) -> None:
+        self.plan.rollout.cast(CommandRan(self.plan.number, result))
 
     async def _build(self, lent: Lent, seconds: float) -> Invocation | Failure:
         key = await self.sibling("mailbox").call(GetKey())
@@ -119,9 +139,10 @@ class Agent(Actor):
             prefix=self.stage.prefix,
             max_turns=self.plan.task.max_turns,
             seconds=seconds,
+            solution=self._solution(),
         )
         try:
-            return self.stage.agent.command(launch)
+            return invocation(self.stage.agent, launch)
         except Exception as error:  # noqa: BLE001 - a boundary: the spec's author's code, which has seen the key
             text = f"the command of agent {self.stage.agent.name!r} raised {type(error).__name__}"
             return failure("agent_not_started", text, "setup", kind="command_raised")
@@ -130,7 +151,7 @@ class Agent(Actor):
         """Run it; returns its exit code, ``None`` if its time was up. Nothing runs in the sandbox afterwards."""
         if built.files:
             await sandbox.write({f"{_under(sandbox.home, path)}": text.encode() for path, text in built.files.items()})
-        process = await sandbox.start(_program(built, sandbox, seconds))
+        process = await sandbox.start(_program(built, sandbox, seconds, self.plan.task.agent_user))
         drain = self.run(self._drain(process), name="drain")
         exit_code: int | None = None
         with anyio.move_on_after(seconds):
@@ -147,13 +168,23 @@ class Agent(Actor):
         try:
             async for chunk in process.output():
                 self.tail.add(chunk)
+                self._say(self.transcript.add(chunk, self._age()))
         except SandboxError:
             return  # who waits for the process hears of it too
         finally:
+            self._say(self.transcript.end(self._age()))
             self._drained.set()
 
+    def _say(self, events: list[AgentEvent]) -> None:
+        self.steps.extend(events)
+        for event in events:
+            self.plan.rollout.cast(AgentSaid(self.plan.number, event))
+
+    def _age(self) -> float:
+        return anyio.current_time() - self.plan.began
+
     async def _judge(self, exit_code: int | None, seconds: float) -> AgentEnd:
-        ledger: Ledger = await self.sibling("mailbox").call(GetLedger())
+        ledger: Ledger = await self.sibling("mailbox").call(CloseBooks())
         conduct = Conduct(
             exit_code=exit_code,
             seconds=seconds,
@@ -170,15 +201,11 @@ class Agent(Actor):
         self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, anyio.current_time()))
 
 
-def _setup_failure(result: CommandResult) -> Failure:
-    how = "took too long" if result.timed_out else f"ended with exit code {result.exit_code}"
-    return failure("setup_failed", f"set-up command {how}: {result.command}", "setup", detail=result.output)
-
-
-def _program(built: Invocation, sandbox: Sandbox, seconds: float) -> Exec:
+def _program(built: Invocation, sandbox: Sandbox, seconds: float, user: str | None) -> Exec:
     # For agents that pace themselves: how long they have, and until when by the wall clock.
     told = {"GREENROOM_SECONDS": f"{seconds:.0f}", "GREENROOM_DEADLINE": f"{time.time() + seconds:.0f}"}
-    return Exec(argv=built.argv, env={**told, **built.env}, cwd=sandbox.workdir, stdin=built.stdin.encode())
+    env = {**told, **built.env}
+    return Exec(argv=built.argv, env=env, cwd=sandbox.workdir, stdin=built.stdin.encode(), user=user)
 
 
 def _under(home: str, path: str) -> str:

@@ -12,6 +12,7 @@ from greenroom.actors._boundary import Failure, failure
 from greenroom.actors.events import AgentEnd, Score
 from greenroom.actors.policy import POLICY, Cause
 from greenroom.messages import Fault, Phase, Status
+from greenroom.specs import Reward
 
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
@@ -64,7 +65,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     cause: Cause
     fault: Fault | None = None
-    reward: float | None = None
+    reward: Reward | None = None
 
     @property
     def status(self) -> Status:
@@ -121,7 +122,8 @@ def _judge_exit_code(conduct: Conduct, exit_code: int) -> tuple[Cause, Fault | N
         return _found("agent_not_started", f"the agent could not be run: exit code {exit_code}")
     if conduct.exit_code_lies and not conduct.turns:
         return _found("agent_silent", "the agent never called its model")
-    if exit_code != 0 and not conduct.exit_code_lies:
+    # What a signal makes of an exit code is not the agent's own word.
+    if exit_code < 0 or (exit_code != 0 and not conduct.exit_code_lies):
         return _found("agent_exit", f"the agent ended with exit code {exit_code}")
     return "finished", None
 

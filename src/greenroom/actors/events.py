@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from greenroom.actors.policy import Cause
 from greenroom.messages import CommandResult, Fault, Phase, Turn
+from greenroom.specs import AgentEvent, Reward
 
 
 class AgentEnd(Struct, frozen=True, kw_only=True):
@@ -16,12 +17,14 @@ class AgentEnd(Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     log: str = ""
     """Tail of what it printed."""
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """What it left that its spec wants kept."""
 
 
 class Score(Struct, frozen=True, kw_only=True):
     """What the verifier found. Without a fault and without a reward, there was nothing to verify."""
 
-    reward: float | None = None
+    reward: Reward | None = None
     cause: Cause | None = None
     """Why there is no reward although there should be one."""
     fault: Fault | None = None
@@ -55,6 +58,20 @@ class TurnRecorded(Struct, frozen=True):
 
     attempt: int
     turn: Turn
+
+
+class AgentSaid(Struct, frozen=True):
+    """The agent reported a step on its output, just now."""
+
+    attempt: int
+    event: AgentEvent
+
+
+class ArtifactsTaken(Struct, frozen=True):
+    """What the agent left that the task wants kept, by relative path."""
+
+    attempt: int
+    files: dict[str, bytes]
 
 
 class AgentEnded(Struct, frozen=True):

@@ -5,6 +5,7 @@ It supervises its attempts and never restarts one: what follows from an attempt'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import anyio
@@ -15,10 +16,20 @@ from greenroom.actors._notes import Notes
 from greenroom.actors.board import Board, RolloutRow
 from greenroom.actors.budget import Budget, share
 from greenroom.actors.decision import Ending, Verdict, decide, wait_before_retry
-from greenroom.actors.events import AgentEnded, CommandRan, PhaseEntered, SandboxBooted, Scored, TurnRecorded
+from greenroom.actors.events import (
+    AgentEnded,
+    AgentSaid,
+    ArtifactsTaken,
+    CommandRan,
+    PhaseEntered,
+    SandboxBooted,
+    Scored,
+    TurnRecorded,
+)
 from greenroom.actors.outcome import outcome_of
 from greenroom.actors.plan import AttemptPlan, RolloutPlan
-from greenroom.kernel import ChildSpec, Down, Exit, Ref, Shutdown, StartFailed, Supervisor, on
+from greenroom.actors.rollouts import AttemptBooted, AttemptEnded, MayRetry
+from greenroom.kernel import CallError, ChildSpec, Down, Exit, Ref, Shutdown, StartFailed, Supervisor, on
 from greenroom.messages import AttemptRecord, Outcome
 
 AttemptMaker = Callable[[AttemptPlan], ChildSpec]
@@ -39,6 +50,14 @@ class Finished(Struct, frozen=True):
 
 class _Begin(Struct, frozen=True):
     pass
+
+
+class _Again(Struct, frozen=True):
+    """It is time for another attempt."""
+
+
+class _NoMore(Struct, frozen=True):
+    """Another attempt makes no sense."""
 
 
 class _DeadlinePassed(Struct, frozen=True):
@@ -96,6 +115,7 @@ class Rollout(Supervisor):
             turns=len(notes.turns) if notes else 0,
             seconds=anyio.current_time() - self.began,
             restarts=len(self.records),
+            group=self.plan.group,
         )
 
     # Attempts.
@@ -113,7 +133,7 @@ class Rollout(Supervisor):
             budget=self.budget,
             rollout=self.ref,
         )
-        self.notes = Notes(number=number, began=now, since=now)
+        self.notes = Notes(number=number, began=now, since=now, trainable=self.plan.trainable)
         try:
             await self.start_child(self.make_attempt(plan))
         except StartFailed as failed:
@@ -133,13 +153,31 @@ class Rollout(Supervisor):
         self.verdict = verdict = decide(self._ending(notes, message.exit))
         self.records.append(notes.record(verdict, now))
         self.unsafe = notes.unsafe or self.unsafe
+        worked = bool(notes.turns) or verdict.cause == "finished"
+        self.parent.cast(AttemptEnded(self.plan.rollout_id, verdict.fault, worked))
         self.notes = None
         left = self.budget.agent_ends - now
         wait = wait_before_retry(verdict, notes.number, self.plan.attempts, left, self.system.random.random())
         if wait is None:
             self._finish(verdict)
         else:
-            self.after(wait, _Begin())
+            self.after(wait, _Again())
+
+    @on(_Again)
+    def again(self, _: _Again) -> None:
+        self.run(self._ask(), then=lambda answer: answer, name="ask for another attempt")
+
+    async def _ask(self) -> _Begin | _NoMore:
+        """Whoever admits knows whether what it needs works at the moment, and waits if it does not."""
+        try:
+            return _Begin() if await self.parent.call(MayRetry(self.plan.rollout_id), timeout=math.inf) else _NoMore()
+        except CallError:
+            return _NoMore()
+
+    @on(_NoMore)
+    def no_more(self, _: _NoMore) -> None:
+        if self.verdict is not None:
+            self._finish(self.verdict)
 
     @on(_DeadlinePassed)
     async def deadline_passed(self, _: _DeadlinePassed) -> None:
@@ -159,7 +197,9 @@ class Rollout(Supervisor):
     async def _cut_short(self) -> None:
         """Stop the attempt that runs. What it has told until then is read first, and counts."""
         if self.notes is not None:
-            await self.stop_child(_attempt_id(self.notes.number))
+            # What takes longer goes on while this rollout ends, and then with the reaper; the outcome does not wait.
+            with anyio.move_on_after(self.budget.cleanup_seconds(anyio.current_time())):
+                await self.stop_child(_attempt_id(self.notes.number))
             self.ref.cast(_AttemptOver(self.notes.number, Shutdown()))
         elif self.verdict is not None and self.cancelled is None:
             self._finish(self.verdict)
@@ -195,16 +235,27 @@ class Rollout(Supervisor):
     def sandbox_booted(self, event: SandboxBooted) -> None:
         if notes := self._notes_on(event.attempt):
             notes.sandbox_id, notes.unsafe = event.sandbox_id, event.unsafe
+            self.parent.cast(AttemptBooted(self.plan.rollout_id, anyio.current_time() - notes.began))
 
     @on(CommandRan)
     def command_ran(self, event: CommandRan) -> None:
         if notes := self._notes_on(event.attempt):
             notes.commands.append(event.result)
 
+    @on(ArtifactsTaken)
+    def artifacts_taken(self, event: ArtifactsTaken) -> None:
+        if notes := self._notes_on(event.attempt):
+            notes.artifacts = event.files
+
     @on(TurnRecorded)
     def turn_recorded(self, event: TurnRecorded) -> None:
         if notes := self._notes_on(event.attempt):
             notes.turns.append(event.turn)
+
+    @on(AgentSaid)
+    def agent_said(self, message: AgentSaid) -> None:
+        if notes := self._notes_on(message.attempt):
+            notes.said.append(message.event)
 
     @on(AgentEnded)
     def agent_ended(self, event: AgentEnded) -> None:

@@ -6,6 +6,7 @@ import anyio
 import structlog
 from msgspec import Struct
 
+from greenroom.actors.leasing import release
 from greenroom.actors.stage import SandboxLeased, Stage
 from greenroom.kernel import Actor, Down, Exit, Ref, on
 from greenroom.sandboxes.base import SandboxError
@@ -58,6 +59,7 @@ class Sandboxes(Actor):
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True) as scope:
             try:
                 await sandbox.close()
+                release(self.stage, sandbox.id)
             except SandboxError as error:
                 _log.warning("sandbox_not_closed", sandbox=sandbox.id, error=str(error))
         if scope.cancelled_caught:

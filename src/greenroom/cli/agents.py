@@ -1,7 +1,8 @@
-"""`greenroom agents`: who can be run."""
+"""`greenroom agents`: who can be run, and what is known of each."""
 
 from __future__ import annotations
 
+import shutil
 from typing import Literal
 
 import click
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from greenroom.introspection.render import table
 from greenroom.sandboxes.prefix import prefix_status
-from greenroom.specs import AgentSpec
+from greenroom.specs import AgentSpec, Delivery, Proof, Timeout
 from greenroom.specs.registry import agent_names, agent_spec
 
 
@@ -21,8 +22,23 @@ class AgentRow(Struct, frozen=True, kw_only=True):
     status: Literal["ready", "installable", "unavailable"]
     """``installable``: it is installed when it is first used."""
     detail: str
+    proof: Proof = "untested"
+    """``proved``: greenroom's tests run the real program. ``known``: it was seen to work. ``untested``: neither."""
+    version: str = ""
     dialect: str = ""
     summary: str = ""
+    mcp: bool = False
+    streams: bool = False
+    delivery: Delivery = "stdin"
+    turn_limit: str = "none"
+    approvals: tuple[str, ...] = ()
+    """What it is permitted to do without asking."""
+    timeouts: tuple[Timeout, ...] = ()
+    events: bool = False
+    """Whether its steps are seen while it runs."""
+    artifacts: tuple[str, ...] = ()
+    root: bool = True
+    writes_home: bool = True
 
 
 def report(*, as_json: bool) -> None:
@@ -31,8 +47,8 @@ def report(*, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
-        cells = [(row.name, row.status, row.dialect, row.summary, row.detail) for row in found]
-        click.echo(table(("AGENT", "STATUS", "DIALECT", "SUMMARY", ""), cells))
+        cells = [(row.name, row.status, row.proof, row.dialect, row.summary, row.detail) for row in found]
+        click.echo(table(("AGENT", "STATUS", "PROOF", "DIALECT", "SUMMARY", ""), cells))
 
 
 def rows() -> list[AgentRow]:
@@ -46,10 +62,31 @@ def _row(name: str) -> AgentRow:
     except ValueError as error:  # its package is broken; the others are not
         return AgentRow(name=name, status="unavailable", detail=str(error))
     status, detail = _status(spec)
-    return AgentRow(name=name, status=status, detail=detail, dialect=spec.dialect, summary=spec.summary)
+    return AgentRow(
+        name=name,
+        status=status,
+        detail=detail,
+        proof=spec.proof,
+        version=spec.version,
+        dialect=spec.dialect,
+        summary=spec.summary,
+        mcp=spec.mcp,
+        streams=spec.streams,
+        delivery=spec.delivery,
+        turn_limit=spec.turn_limit,
+        approvals=spec.approve,
+        timeouts=spec.timeouts,
+        events=spec.events is not None,
+        artifacts=spec.artifacts,
+        root=spec.root,
+        writes_home=spec.writes_home,
+    )
 
 
 def _status(spec: AgentSpec) -> tuple[Literal["ready", "installable", "unavailable"], str]:
+    absent = [program for program in spec.requires if not shutil.which(program)]
+    if absent:
+        return "unavailable", f"needs {' and '.join(absent)} in the sandbox, and this machine has none"
     if spec.recipe is None:
         return "ready", ""
     prefix = prefix_status(spec.recipe)

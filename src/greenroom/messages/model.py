@@ -1,4 +1,7 @@
-"""Model calls in neutral words: what every dialect decodes into and encodes from."""
+"""Model calls in neutral words: what every dialect decodes into and encodes from.
+
+They are data without cycles, so the garbage collector need not know of them (``gc=False``): there are many.
+"""
 
 from __future__ import annotations
 

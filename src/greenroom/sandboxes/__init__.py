@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from greenroom.sandboxes.base import Backend, Exec, ExecResult, Process, Sandbox, SandboxError, SandboxRequest
-from greenroom.specs import Local, SandboxSpec, Simulated
+from greenroom.specs import Docker, Local, SandboxSpec, Simulated
 
 __all__ = [
     "Backend",
@@ -17,8 +19,20 @@ __all__ = [
 ]
 
 
-async def open_backend(spec: SandboxSpec) -> Backend:
+def _quiet(_line: str) -> None:
+    """Nobody listens."""
+
+
+async def open_backend(
+    spec: SandboxSpec, *, run: str = "", epoch: int = 1, progress: Callable[[str], None] = _quiet
+) -> Backend:
     """Open the backend a spec asks for; whoever opens it closes it.
+
+    Args:
+        spec: Where rollouts run.
+        run: Name of the run, for those who find a sandbox and ask whose it is.
+        epoch: Which start of the run this is.
+        progress: Told in lines of text what is being prepared.
 
     Raises:
         SandboxError: the spec is unknown, or this machine cannot serve it.
@@ -29,6 +43,10 @@ async def open_backend(spec: SandboxSpec) -> Backend:
             from greenroom.sandboxes.local import open_local
 
             return await open_local(spec)
+        case Docker():
+            from greenroom.sandboxes.docker import open_docker
+
+            return await open_docker(spec, run=run, epoch=epoch, progress=progress)
         case Simulated():
             from greenroom.sandboxes.simulated import SimulatedBackend
 

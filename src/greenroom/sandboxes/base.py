@@ -13,6 +13,8 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from greenroom.specs.environment import Environment
+
 
 class SandboxError(Exception):
     """The sandbox, not what runs in it, failed. ``kind`` is a short stable word, as in `Fault.kind`."""
@@ -34,6 +36,8 @@ class SandboxRequest(Struct, frozen=True, kw_only=True):
     """Host path of the agent's installed prefix, made visible read-only at the same path."""
     seconds: float
     """Hard upper bound of the sandbox's life; it ends itself after this long, whoever forgets it."""
+    environment: Environment | None = None
+    """What the task wants beyond the sandbox's spec, and instead of it; never more than `offers` says there is."""
 
 
 class Exec(Struct, frozen=True, kw_only=True):
@@ -44,6 +48,8 @@ class Exec(Struct, frozen=True, kw_only=True):
     """Added to the sandbox's own."""
     cwd: str | None = None
     stdin: bytes = b""
+    user: str | None = None
+    """Who runs it; ``None``: the sandbox's usual user. Where there is only one, everything runs as that."""
 
 
 class ExecResult(Struct, frozen=True, kw_only=True):

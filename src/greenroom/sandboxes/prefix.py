@@ -7,9 +7,10 @@ it meanwhile waits: tasks of one event loop for the one that builds, processes f
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from anyio.lowlevel import RunVar
 from msgspec import Struct
 
 from greenroom.sandboxes import recipe as recipes
+from greenroom.sandboxes.breaker import Breaker
 from greenroom.sandboxes.filelock import file_lock
 from greenroom.sandboxes.install_process import InstallError, run_logged, tail
 from greenroom.sandboxes.prefix_path import prefix_path
@@ -27,6 +29,14 @@ from greenroom.specs import Recipe
 
 Progress = Callable[[str], None]
 _CLEAN_UP_SECONDS = 60.0
+_WAITS = (2.0, 8.0)
+"""Seconds before an installer is run once more. Registries have their moments."""
+_FINAL = re.compile(
+    r"\b(E404|ETARGET|EBADPLATFORM|ENOSPC|ENOENT|No matching distribution|ResolutionImpossible|No space left)\b"
+)
+"""What installers say when there is no sense in trying again."""
+_breaker: Breaker[InstallError] = Breaker(limit=2, rest=300.0)
+"""Of this process, whatever it opens: engine after engine, it does not ask a registry over and over for what fails."""
 
 
 class Prefix(Struct, frozen=True, kw_only=True):
@@ -51,6 +61,7 @@ class _Job(Struct, frozen=True, kw_only=True):
     target: Path
     check: tuple[str, ...]
     progress: Progress
+    waits: tuple[float, ...]
 
     @property
     def log(self) -> Path:
@@ -75,11 +86,13 @@ async def install(
     check: tuple[str, ...] = (),
     progress: Progress = lambda _line: None,
     timeout: float = 900.0,
+    waits: tuple[float, ...] = _WAITS,
 ) -> Prefix:
     """The prefix of ``recipe``, installed now if this machine does not have it yet.
 
     However many ask at once, one of them installs. If that fails, all who waited for it get its error; if it is
-    cancelled, another one takes over. Cancelled or failed, it leaves a log and nothing else.
+    cancelled, another one takes over. Cancelled or failed, it leaves a log and nothing else. What has failed twice
+    is refused with the same error for five minutes.
 
     Args:
         recipe: What to install.
@@ -87,13 +100,14 @@ async def install(
         check: argv that must exit 0 before the prefix counts as installed; ``{prefix}`` is replaced.
         progress: Told in a line of text what is being done.
         timeout: Seconds until it is given up, waiting for others included.
+        waits: Seconds before each further try of an installer that failed, unless it says that there is no such thing.
 
     Raises:
         InstallError: It cannot be installed.
     """
     started = anyio.current_time()
     target = prefix_path(recipe, root=root)
-    job = _Job(recipe=recipe, target=target, check=check, progress=progress)
+    job = _Job(recipe=recipe, target=target, check=check, progress=progress, waits=waits)
     while not target.is_dir():
         seconds = started + timeout - anyio.current_time()
         flight = _in_flight().get(target)
@@ -126,14 +140,18 @@ async def _follow(flight: _Flight, job: _Job, seconds: float) -> None:
 
 
 async def _lead(job: _Job, seconds: float) -> None:
+    if (known := _breaker.open(job.target)) is not None:
+        raise known.copy()
     flight = _in_flight()[job.target] = _Flight()
     try:
         with anyio.move_on_after(seconds) as scope:
             await _install(job)
         if scope.cancelled_caught:
             raise _timed_out(job)
+        _breaker.succeeded(job.target)
     except InstallError as error:
         flight.error = error
+        _breaker.failed(job.target, error)
         raise
     finally:
         del _in_flight()[job.target]
@@ -159,13 +177,27 @@ async def _build(job: _Job, lock: int) -> None:
     async with _workshop(job.target) as at:
         # The installers hold the lock too: should we be killed, nobody else builds here before they are gone.
         run = partial(run_logged, cwd=at, log=job.log, inherit=(lock,))
-        await recipes.build(job.recipe, at, run)
+        await recipes.build(job.recipe, at, partial(_persist, job, run, job.waits))
         if job.check:
             await _check(job.check, at, run)
         _relocate(at, job.target)
         at.chmod(0o755)
         at.rename(job.target)
     job.progress(f"installed {' '.join(job.recipe.packages)} in {anyio.current_time() - started:.1f} s")
+
+
+async def _persist(
+    job: _Job, run: Callable[..., Awaitable[None]], waits: tuple[float, ...], argv: Sequence[str]
+) -> None:
+    """Run an installer until it succeeds, or has failed once more than there are waits."""
+    try:
+        return await run(argv)
+    except InstallError as error:
+        if not waits or _FINAL.search(error.log):
+            raise
+        job.progress(f"{error.message}; trying again in {waits[0]:.0f} s")
+    await anyio.sleep(waits[0])
+    return await _persist(job, run, waits[1:], argv)
 
 
 async def _check(check: tuple[str, ...], at: Path, run: Callable[..., Awaitable[None]]) -> None:
@@ -193,7 +225,7 @@ async def _remove(tree: Path) -> None:
 
 def _relocate(at: Path, target: Path) -> None:
     """Point the scripts of a Python environment to where it will live; their first lines name it."""
-    for script in (at / "bin").glob("*"):
+    for script in (*(at / "bin").glob("*"), *(at / "python/bin").glob("*")):
         if script.is_symlink() or not script.is_file():
             continue
         content = script.read_bytes()

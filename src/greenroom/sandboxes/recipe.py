@@ -25,6 +25,22 @@ _NPM_INSTALL = (
     *("--global=false", "--install-strategy=hoisted", "--engine-strict=false", "--dry-run=false"),
 )
 _VENV = (sys.executable, "-I", "-m", "venv")
+_SETTLE = """
+import os, shutil, subprocess, sys
+at, base = sys.argv[1], os.path.realpath(sys.base_prefix)
+if base == "/usr" or base.startswith("/usr/"):
+    sys.exit(subprocess.call([sys.executable, "-I", "-m", "venv", at]))
+left = shutil.ignore_patterns("__pycache__", "site-packages", "test", "idlelib", "tkinter", "turtledemo", "*.a")
+copy = os.path.join(at, "python")
+shutil.copytree(base, copy, symlinks=True, ignore=left)
+python = os.path.join(copy, "bin", "python%d.%d" % sys.version_info[:2])
+# What would be installed by a copy that takes itself for the original must not end up there.
+found = subprocess.check_output([python, "-I", "-S", "-c", "import sys; print(sys.prefix)"], text=True).strip()
+if not os.path.samefile(found, copy):
+    sys.exit("a copy of %s does not work elsewhere" % base)
+sys.exit(subprocess.call([python, "-I", "-m", "ensurepip", "--default-pip"]))
+"""
+"""Run by another Python than ours: makes an environment of the system's, or a copy of one that sandboxes cannot see."""
 _PIP = ("-I", "-m", "pip")
 _PIP_INSTALL = (*_PIP, "install", "--no-user", "--no-input", "--disable-pip-version-check", "--prefer-binary")
 
@@ -35,8 +51,7 @@ async def build(recipe: Recipe, at: Path, run: Run) -> None:
         case NpmRecipe():
             await _build_npm(recipe, at, run)
         case PythonRecipe():
-            await run((*_VENV, str(at)))
-            await run((str(at / "bin/python"), *_PIP_INSTALL, *recipe.packages))
+            await _build_python(recipe, at, run)
 
 
 def missing(recipe: Recipe) -> tuple[str, ...]:
@@ -45,10 +60,41 @@ def missing(recipe: Recipe) -> tuple[str, ...]:
     match recipe:
         case NpmRecipe() if not (venv or shutil.which("npm")):
             return ("npm, or Python's venv and ensurepip modules",)
+        case PythonRecipe(python=str() as version) if not _is_ours(version):
+            return () if _other_python(version) else (f"Python {version}",)
         case PythonRecipe() if not venv:
             return ("Python's venv and ensurepip modules (Debian: python3-venv)",)
         case _:
             return ()
+
+
+async def _build_python(recipe: PythonRecipe, at: Path, run: Run) -> None:
+    other = None if recipe.python is None or _is_ours(recipe.python) else _other_python(recipe.python)
+    if other is None:
+        await run((*_VENV, str(at)))
+    else:
+        await run((other, "-I", "-c", _SETTLE, str(at)))
+    copied = at / f"python/bin/python{recipe.python}"
+    await run((str(copied if copied.exists() else at / "bin/python"), *_PIP_INSTALL, *recipe.packages))
+    if copied.exists():
+        _link_programs(at)
+
+
+def _link_programs(at: Path) -> None:
+    """Have the programs of a copied Python where those of an environment are. Links to files: Python resolves those."""
+    (at / "bin").mkdir()
+    for program in (at / "python/bin").iterdir():
+        (at / "bin" / program.name).symlink_to(Path("../python/bin") / program.name)
+
+
+def _is_ours(version: str) -> bool:
+    return version == f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _other_python(version: str) -> str | None:
+    """One that is installed beside ours, as pyenv and uv do it, or is on the path."""
+    beside = sorted(Path(sys.base_prefix).parent.glob(f"*/bin/python{version}"))
+    return str(beside[-1]) if beside else shutil.which(f"python{version}")
 
 
 async def _build_npm(recipe: NpmRecipe, at: Path, run: Run) -> None:

@@ -26,6 +26,8 @@ AGENT = "simulated-agent"
 class SimulatedBackend:
     """Makes simulated sandboxes and keeps the ledger that proves none was left behind."""
 
+    kind = "simulated"
+
     def __init__(self, spec: Simulated, connect: Connect | None = None) -> None:
         self.spec = spec
         self.connect: Connect = connect or _refuse
@@ -42,6 +44,10 @@ class SimulatedBackend:
     def live(self) -> int:
         """Sandboxes that still hold something."""
         return self.created - self.closed
+
+    def handle(self, id: str) -> str:
+        """The id itself; nothing is left when the process is gone."""
+        return id
 
     async def create(self, request: SandboxRequest) -> SimulatedSandbox:
         """Boot one, as its fate has it. Raises `SandboxError`."""

@@ -7,19 +7,38 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from greenroom.specs.agent_event import AgentEvent
+from greenroom.specs.environment import Solution
+from greenroom.specs.mcp_server import McpServer
+
 Dialect = Literal["chat", "responses", "anthropic", "google"]
 """The wire protocol the agent speaks to its model: OpenAI chat completions, OpenAI Responses, Anthropic, Google."""
+
+Delivery = Literal["stdin", "file", "command"]
+"""How the instruction gets to the agent, byte for byte and past every shell.
+
+``stdin``: greenroom writes it to the agent's standard input. ``file``: greenroom writes it to
+``Launch.instruction_file``. ``command``: the command puts it into an argument of its own, of which the kernel refuses
+those of 128 KiB and more, or into a file.
+"""
+
+Proof = Literal["proved", "known", "untested"]
+"""``proved``: tests run the real program, at this version. ``known``: it was seen to work. ``untested``: neither."""
 
 
 class Launch(Struct, frozen=True, kw_only=True):
     """What a builder is given for one attempt."""
 
     instruction: str
+    """For agents whose delivery is ``command``; to the others greenroom brings it."""
+    instruction_file: str = ""
+    """Where it is written for agents whose delivery is ``file``: a path outside the work directory."""
     base_url: str
     """Model endpoint up to and including ``/v1``, as reachable from inside the sandbox."""
     api_key: str
     """Key of this attempt. Belongs in environment or files, never in argv."""
     model: str
+    """The model's name as this agent has to call it."""
     home: str
     workdir: str
     prefix: str
@@ -29,6 +48,17 @@ class Launch(Struct, frozen=True, kw_only=True):
     max_turns: int | None = None
     seconds: float
     """Agent budget."""
+    approvals: tuple[str, ...] = ()
+    """Arguments that let the agent use what the spec's ``approve`` permits."""
+    mcp_servers: tuple[McpServer, ...] = ()
+    """What the spec's field of this name says."""
+    solution: Solution | None = None
+    """How the task is solved, for agents that are given it."""
+
+    @property
+    def root_url(self) -> str:
+        """The model endpoint without ``/v1``, as Anthropic's and Google's clients want it."""
+        return self.base_url.removesuffix("/v1")
 
 
 class Invocation(Struct, frozen=True, kw_only=True):
@@ -54,26 +84,91 @@ class NpmRecipe(Struct, frozen=True, kw_only=True, tag="npm"):
     """
 
 
-class PythonRecipe(Struct, frozen=True, kw_only=True, tag="python"):
-    """PyPI packages at exact versions, in a virtual environment of their own, once per machine."""
+class PythonRecipe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="python"):
+    """PyPI packages at exact versions, in an environment of their own, once per machine."""
 
     packages: tuple[str, ...]
     """``name==version``. Their programs end up in ``{prefix}/bin``."""
+    python: str | None = None
+    """Which Python it has to be, such as ``3.12``; ``None``: greenroom's own will do.
+
+    The machine has to have it, beside greenroom's own or as ``python3.12`` on the path. Unless it is the system's, a
+    copy goes into the prefix, because sandboxes see nothing else of the machine.
+    """
 
 
 Recipe = NpmRecipe | PythonRecipe
 
 
+class Timeout(Struct, frozen=True, kw_only=True):
+    """A limit of an agent's own on how long its model may take."""
+
+    what: str
+    """What it waits for, in words."""
+    seconds: float
+    """As the agent comes."""
+    lifted: bool
+    """Whether the spec lifts it. One that stays is met by the signs of life that greenroom sends on every stream."""
+
+
 class AgentSpec(Struct, frozen=True, kw_only=True):
-    """A coding agent, declared. Register it with `greenroom.register_agent` or pass it to the engine as it is."""
+    """A coding agent, declared. Register it with `greenroom.register_agent` or pass it to the engine as it is.
+
+    Nearly all of it is data. Code is needed in one place, ``command``, and may be given in another, ``events``.
+    """
 
     name: str
     dialect: Dialect
     command: Callable[[Launch], Invocation]
     """Pure: builds the command line of one attempt."""
+    summary: str = ""
+    version: str = ""
+    """The exact version it was written for, as the recipe's first package pins it."""
+
+    # Its installation.
     recipe: Recipe | None = None
     check: tuple[str, ...] = ()
     """argv that exits 0 when the agent is installed, run on the host; ``{prefix}`` is replaced."""
+    requires: tuple[str, ...] = ()
+    """Programs that must be in the sandbox beside the recipe, such as ``git``."""
+
+    # What it is given.
+    delivery: Delivery = "stdin"
+    model_format: str = "{model}"
+    """How it wants its model called: ``openai/{model}``, say."""
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    """Environment of every attempt; what the command builds goes before it."""
+    quiet: dict[str, str] = field(default_factory=dict[str, str])
+    """The same, to stop telemetry, updates, model lists and whatever else would ask the network for something."""
+    files: dict[str, str] = field(default_factory=dict[str, str])
+    """Files of every attempt, as in `Invocation.files`."""
+    approvals: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Arguments that make it act without asking, each under a name that says what it permits."""
+    approve: tuple[str, ...] = ()
+    """Which of these it gets. The sandbox is the boundary, so what ships mostly takes the widest there is."""
+    mcp: bool = False
+    """Whether the command hands ``Launch.mcp_servers`` on."""
+    mcp_servers: tuple[McpServer, ...] = ()
+    """What it is given; to change it: ``msgspec.structs.replace(spec, mcp_servers=(...))``."""
+    solves: bool = False
+    """Whether it is given the task's solution, in files and in ``Launch.solution``: to check tasks with."""
+
+    # What it leaves.
     exit_code_lies: bool = False
     """The agent exits 0 although it failed: its own exit code is kept as data and never judged."""
-    summary: str = ""
+    events: Callable[[str], tuple[AgentEvent, ...]] | None = None
+    """Pure: reads one line of what the agent prints; a line that says nothing, or is not the agent's, is ``()``."""
+    artifacts: tuple[str, ...] = ()
+    """Files to keep once it is dead, as glob patterns below the home directory: transcripts, mostly."""
+
+    # What there is to know. Nothing acts on it; `greenroom agents --json` shows it.
+    streams: bool = True
+    """Whether it asks for streamed replies."""
+    turn_limit: Literal["none", "advisory", "kept"] = "none"
+    """Whether it has a limit of turns of its own. Greenroom's is kept by the server, whatever the agent does."""
+    timeouts: tuple[Timeout, ...] = ()
+    writes_home: bool = True
+    """Whether it fails without a home directory it may write to."""
+    root: bool = True
+    """Whether it agrees to run as root with these variables and approvals. No agent needs to."""
+    proof: Proof = "untested"

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import cast, get_args
 
-from greenroom.specs.agent import AgentSpec, Dialect, Invocation, Launch, NpmRecipe, PythonRecipe
+from greenroom.specs.agent import AgentSpec, Delivery, Dialect, NpmRecipe, Proof, PythonRecipe, Timeout
+from greenroom.specs.agent_event import AgentEvent
+from greenroom.specs.command_rules import command_problems, is_argv, is_text_dict, text_dict_problems
+from greenroom.specs.mcp_server import McpServer
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _NPM = re.compile(r"(@[a-z0-9._-]+/)?[a-z0-9._-]+@(\d+\.\d+\.\d+[0-9A-Za-z.+-]*|file:.+)")
 _PYTHON = re.compile(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9._,-]+\])?(==[0-9A-Za-z.!+-]+| @ file:.+)")
+_MINOR = re.compile(r"3\.\d+")
 _EXACT = re.compile(r"\d+\.\d+\.\d+")
-_KEY = "key-0b5f1d7c9a"
-_PROBE = Launch(
-    instruction="-x $(id) `id` 'one' \"two\"\nthree\n",
-    base_url="http://127.0.0.1:8080/v1",
-    api_key=_KEY,
-    model="a-model",
-    home="/home/a b",
-    workdir="/workspace",
-    prefix="/prefix",
-    python="/usr/bin/python3",
-    seconds=60.0,
-)
-"""What the builder is tried with."""
+_SERVER_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_LINES = ("", "no JSON", "{", "[]", "7", "null", "{}", '{"type": 7}', '{"type": "item.completed", "item": []}')
+"""What an event parser is tried with: agents print all sorts of things."""
 
 
 def check_agent(spec: AgentSpec) -> None:
@@ -35,27 +29,17 @@ def check_agent(spec: AgentSpec) -> None:
 
 
 def _problems(spec: AgentSpec) -> Iterator[tuple[str, str]]:
-    for field, found in (
-        ("name", _name(spec.name)),
-        ("dialect", _dialect(spec.dialect)),
-        ("recipe", _recipe(spec.recipe)),
-        ("check", _check(spec.check)),
-        ("command", _command(spec)),
-    ):
-        yield from ((field, problem) for problem in found)
+    for field, problems in _RULES.items():
+        yield from ((field, problem) for problem in problems(spec))
 
 
-def _name(name: object) -> Iterator[str]:
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+def _name(spec: AgentSpec) -> Iterator[str]:
+    if not _is_name(spec.name, _NAME):
         yield "use lower-case letters, digits, '.', '_' and '-', a letter or digit first"
 
 
-def _dialect(dialect: object) -> Iterator[str]:
-    if dialect not in get_args(Dialect):
-        yield f"{dialect!r} is not one of {', '.join(get_args(Dialect))}"
-
-
-def _recipe(recipe: object) -> Iterator[str]:
+def _recipe(spec: AgentSpec) -> Iterator[str]:
+    recipe: object = spec.recipe
     match recipe:
         case None:
             return
@@ -63,8 +47,10 @@ def _recipe(recipe: object) -> Iterator[str]:
             yield from _packages(packages, _NPM, "name@1.2.3")
             if node is not None and not _EXACT.fullmatch(str(node)):
                 yield f"node {node!r} is not an exact version; write one such as '24.19.0'"
-        case PythonRecipe(packages=packages):
+        case PythonRecipe(packages=packages, python=python):
             yield from _packages(packages, _PYTHON, "name==1.2.3")
+            if python is not None and not _MINOR.fullmatch(str(python)):
+                yield f"python {python!r} is not a version such as '3.12'"
         case _:
             yield f"is {type(recipe).__name__}; use NpmRecipe, PythonRecipe or None"
 
@@ -74,51 +60,142 @@ def _packages(packages: object, pattern: re.Pattern[str], form: str) -> Iterator
         yield f"packages must be a tuple with at least one {form!r}"
         return
     for package in cast("tuple[object, ...]", packages):
-        if not (isinstance(package, str) and pattern.fullmatch(package)):
+        if not _is_name(package, pattern):
             yield f"package {package!r} is not pinned to an exact version; write {form!r}"
 
 
-def _check(check: object) -> Iterator[str]:
-    if not _is_argv(check):
+def _version(spec: AgentSpec) -> Iterator[str]:
+    version: object = spec.version
+    if not isinstance(version, str):
+        yield "must be a string such as '1.2.3'"
+    elif version and spec.recipe is not None and version not in spec.recipe.packages[0]:
+        yield f"{version!r} is not what the recipe installs, {spec.recipe.packages[0]!r}; make them agree"
+
+
+def _check(spec: AgentSpec) -> Iterator[str]:
+    if not is_argv(spec.check):
         yield "must be a tuple of strings, a program and its arguments"
 
 
-def _command(spec: AgentSpec) -> Iterator[str]:
-    if not callable(spec.command):
-        yield "must be a function that takes a Launch and returns an Invocation"
+def _requires(spec: AgentSpec) -> Iterator[str]:
+    if not (is_argv(spec.requires) and all(name and "/" not in name for name in spec.requires)):
+        yield "must be a tuple of programs' names without their directories, such as ('git',)"
+
+
+def _model_format(spec: AgentSpec) -> Iterator[str]:
+    if not (isinstance(cast("object", spec.model_format), str) and "{model}" in spec.model_format):
+        yield f"{spec.model_format!r} does not hold '{{model}}', where the model's name goes"
+
+
+def _approvals(spec: AgentSpec) -> Iterator[str]:
+    given: object = spec.approvals
+    if not (isinstance(given, dict) and all(is_argv(flags) for flags in cast("dict[str, object]", given).values())):
+        yield "must be a dict from what is permitted to a tuple of arguments, {'all_tools': ('--yes',)}"
+
+
+def _approve(spec: AgentSpec) -> Iterator[str]:
+    if not is_argv(spec.approve):
+        yield "must be a tuple of names from `approvals`"
         return
-    try:
-        built = spec.command(_PROBE)
-        again = spec.command(_PROBE)
-    except Exception as error:  # noqa: BLE001 - a boundary: the author's code
-        yield f"fails on an ordinary Launch: {error!r}"
+    for name in spec.approve:
+        if name not in spec.approvals:
+            yield f"{name!r} is not among its approvals; they are: {', '.join(spec.approvals) or 'none'}"
+
+
+def _mcp_servers(spec: AgentSpec) -> Iterator[str]:
+    servers: object = spec.mcp_servers
+    if not isinstance(servers, tuple):
+        yield "must be a tuple of McpServer"
         return
-    if not isinstance(built, Invocation):
-        yield f"returned {type(built).__name__}; return an Invocation"
+    if servers and not spec.mcp:
+        yield "this agent cannot be given any; leave it empty, or choose an agent with mcp=True"
+    names: list[str] = []
+    for server in cast("tuple[object, ...]", servers):
+        yield from _mcp_server(server, names)
+
+
+def _mcp_server(server: object, names: list[str]) -> Iterator[str]:
+    if not isinstance(server, McpServer):
+        yield f"holds {type(server).__name__}; write McpServer(name=..., command=(...))"
         return
-    if built != again:
-        yield "gave two different results for the same Launch; it must depend on nothing else"
-    yield from _invocation(built)
+    if not _is_name(server.name, _SERVER_NAME) or server.name in names:
+        yield f"name {server.name!r} must be used once, of up to 32 letters, digits, '_' and '-'"
+    names.append(server.name)
+    if not (server.command and is_argv(server.command)):
+        yield f"{server.name!r}: command must be a tuple of strings that begins with a program"
+    if not is_text_dict(server.env):
+        yield f"{server.name!r}: env must be a dict of strings"
 
 
-def _invocation(built: Invocation) -> Iterator[str]:
-    if not (built.argv and _is_argv(built.argv)):
-        yield "argv must be a tuple of strings that begins with a program"
+def _events(spec: AgentSpec) -> Iterator[str]:
+    if spec.events is None:
         return
-    if any(_KEY in argument for argument in built.argv):
-        yield "puts the API key in argv, where every process can read it; use env or files"
-    if not (_is_text_dict(built.env) and _is_text_dict(built.files)):
-        yield "env and files must be dicts of strings"
+    if not callable(spec.events):
+        yield "must be a function from a line of output to a tuple of AgentEvent, or None"
         return
-    for path in built.files:
-        if ".." in PurePosixPath(path).parts:
-            yield f"file {path!r} leaves its directory; write the path without '..'"
+    for line in _LINES:
+        try:
+            found: object = spec.events(line)
+        except Exception as error:  # noqa: BLE001 - a boundary: the author's code
+            yield f"fails on the line {line!r}: {error!r}; give () for what is not the agent's"
+            return
+        if not (isinstance(found, tuple) and all(isinstance(e, AgentEvent) for e in cast("tuple[object, ...]", found))):
+            yield f"gave {found!r} for the line {line!r}; return a tuple of AgentEvent"
+            return
 
 
-def _is_argv(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(item, str) for item in cast("tuple[object, ...]", value))
+def _artifacts(spec: AgentSpec) -> Iterator[str]:
+    if not is_argv(spec.artifacts):
+        yield "must be a tuple of patterns such as ('.agent/sessions/*.jsonl',)"
+        return
+    for pattern in spec.artifacts:
+        path = PurePosixPath(pattern)
+        if not path.parts or path.is_absolute() or ".." in path.parts or any(c in pattern for c in "\n\0"):
+            yield f"{pattern!r} is not below the home directory; write it relative, without '..'"
 
 
-def _is_text_dict(value: object) -> bool:
-    pairs = cast("dict[object, object]", value).items() if isinstance(value, dict) else ()
-    return isinstance(value, dict) and all(isinstance(item, str) for pair in pairs for item in pair)
+def _timeouts(spec: AgentSpec) -> Iterator[str]:
+    known: object = spec.timeouts
+    if not (isinstance(known, tuple) and all(isinstance(item, Timeout) for item in cast("tuple[object, ...]", known))):
+        yield "must be a tuple of Timeout(what=..., seconds=..., lifted=...)"
+
+
+def _is_name(value: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _one_of(field: str, allowed: object) -> Callable[[AgentSpec], Iterator[str]]:
+    def rule(spec: AgentSpec) -> Iterator[str]:
+        value = getattr(spec, field)
+        if value not in get_args(allowed):
+            yield f"{value!r} is not one of {', '.join(get_args(allowed))}"
+
+    return rule
+
+
+def _texts(field: str, *, variables: bool) -> Callable[[AgentSpec], Iterator[str]]:
+    return lambda spec: text_dict_problems(getattr(spec, field), variables=variables)
+
+
+_RULES: dict[str, Callable[[AgentSpec], Iterator[str]]] = {
+    "name": _name,
+    "dialect": _one_of("dialect", Dialect),
+    "recipe": _recipe,
+    "version": _version,
+    "check": _check,
+    "requires": _requires,
+    "delivery": _one_of("delivery", Delivery),
+    "model_format": _model_format,
+    "env": _texts("env", variables=True),
+    "quiet": _texts("quiet", variables=True),
+    "files": _texts("files", variables=False),
+    "approvals": _approvals,
+    "approve": _approve,
+    "mcp_servers": _mcp_servers,
+    "events": _events,
+    "artifacts": _artifacts,
+    "timeouts": _timeouts,
+    "proof": _one_of("proof", Proof),
+    # Last: it is tried with the rest of the spec.
+    "command": command_problems,
+}

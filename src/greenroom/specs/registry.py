@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from greenroom.specs.agent import AgentSpec
 from greenroom.specs.agent_rules import check_agent
 from greenroom.specs.agents import BUILT_IN
+from greenroom.specs.checking import CHECKING
 
 ENTRY_POINTS = "greenroom.agents"
 
@@ -63,7 +64,7 @@ def agent_names() -> list[str]:
 
 @cache
 def _built_in() -> dict[str, AgentSpec]:
-    return {_canonical(spec.name): spec for spec in BUILT_IN}
+    return {_canonical(spec.name): spec for spec in (*BUILT_IN, *CHECKING)}
 
 
 def _announced() -> dict[str, EntryPoint]:

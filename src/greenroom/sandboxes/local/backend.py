@@ -13,6 +13,7 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 import structlog
+from msgspec.structs import replace
 
 from greenroom.sandboxes.base import SandboxError, SandboxRequest
 from greenroom.sandboxes.local.body import Body, remove_place
@@ -36,6 +37,8 @@ _log = structlog.get_logger(__name__)
 class LocalBackend:
     """Sandboxes on this machine. Open one with `open_local`."""
 
+    kind = "local"
+
     def __init__(self, spec: Local, root: Root, bubblewrap: Bubblewrap | None) -> None:
         self._spec = spec
         self._root = root
@@ -55,6 +58,10 @@ class LocalBackend:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+    def handle(self, id: str) -> str:
+        """Where the sandbox of this id lies."""
+        return self._root.place(id).path
 
     async def create(self, request: SandboxRequest) -> LocalSandbox:
         """Boot one. Raises `SandboxError`."""
@@ -89,6 +96,11 @@ class LocalBackend:
         if not _NAME.fullmatch(request.id):
             raise SandboxError("bad_request", f"not a sandbox id: {request.id!r}")
         place = self._root.place(request.id)
+        wanted = request.environment
+        if wanted is not None:
+            place = place.wanted(wanted.workdir, wanted.directories)
+        if self._bubblewrap is None and (place.directories or place.inside != SEALED.workdir):
+            raise SandboxError("unsupported", "directories of a task's choice need bubblewrap")
         try:
             place.make()
         except FileExistsError:
@@ -132,7 +144,7 @@ class LocalBackend:
         return seal + keeper_command()
 
     def _sandbox(self, body: Body, request: SandboxRequest) -> LocalSandbox:
-        place = body.place if self._bubblewrap is None else SEALED
+        place = body.place if self._bubblewrap is None else replace(SEALED, workdir=body.place.inside)
         return LocalSandbox(
             body, id=request.id, home=place.home, workdir=place.workdir, env={**_environment(place), **request.env},
             base_url=f"http://127.0.0.1:{PORT}" if body.listener else None, unsafe=self.unsafe, seconds=request.seconds,

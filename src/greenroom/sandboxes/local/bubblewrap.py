@@ -46,12 +46,14 @@ class Bubblewrap(Struct, frozen=True):
         argv += ["--disable-userns"] if self.version >= (0, 8) else []
         argv += self._file_systems()
         argv += _system() + _etc(root, network=network) + _python(root)
-        argv += ["--bind", place.home, SEALED.home, "--bind", place.workdir, SEALED.workdir]
+        argv += ["--bind", place.home, SEALED.home]
+        for path, inside in place.binds.items():
+            argv += ["--bind", path, inside]
         argv += ["--ro-bind", prefix, prefix] if prefix else []
         # Last: until then mount points are made in them. Nothing planted in /etc may meet the verifier. And to the
         # kernel the user is still the engine's: were that root, /proc/sys would let it change the host's settings.
         argv += ["--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"]
-        return [*argv, "--chdir", SEALED.workdir, "--"]
+        return [*argv, "--chdir", place.inside, "--"]
 
     def _file_systems(self) -> list[str]:
         size = ["--size", str(MEMORY_FILES)] if self.version >= (0, 7) else []

@@ -6,10 +6,12 @@ import fcntl
 import os
 import py_compile
 import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.sandboxes.local import keeper
 from greenroom.sandboxes.local.removal import remove_tree
@@ -35,16 +37,35 @@ class Place(Struct, frozen=True):
     """For temporary files; sealed programs have theirs in memory."""
     path: str = ""
     """What holds them all on the host."""
+    inside: str = ""
+    """Where sealed programs see the work directory."""
+    directories: tuple[str, ...] = ()
+    """Further ones, as sealed programs see them."""
 
     @classmethod
     def at(cls, path: str) -> Place:
         """The directories below this one."""
-        return cls(home=f"{path}/home", workdir=f"{path}/workspace", tmp=f"{path}/temporary", path=path)
+        home, workdir, tmp = (f"{path}/{name}" for name in ("home", "workspace", "temporary"))
+        return cls(home=home, workdir=workdir, tmp=tmp, path=path, inside=SEALED.workdir)
+
+    def wanted(self, workdir: str | None, directories: tuple[str, ...]) -> Place:
+        """The same, as a task wants it to be seen."""
+        inside = workdir or self.inside
+        return replace(self, inside=inside, directories=tuple(path for path in directories if path != inside))
+
+    @property
+    def binds(self) -> dict[str, str]:
+        """What sealed programs see of it, beside the home directory: path here to path there."""
+        further = {f"{self.path}/directories/{number}": path for number, path in enumerate(self.directories)}
+        # Parents first, or they would cover what is in them.
+        return dict(sorted({self.workdir: self.inside, **further}.items(), key=lambda bind: bind[1]))
 
     def make(self) -> None:
         """Make them. Raises `FileExistsError` when the place is taken."""
         for directory in (self.path, self.home, self.workdir, self.tmp):
             Path(directory).mkdir(0o700)
+        for directory in self.binds.keys() - {self.workdir}:
+            Path(directory).mkdir(0o700, parents=True)
 
 
 SEALED = Place(home="/home/agent", workdir="/workspace", tmp="/tmp")  # noqa: S108 - private to the sandbox
@@ -125,12 +146,40 @@ def _lock(path: str) -> int | None:
     return fd
 
 
+def reap_places(paths: Iterable[str]) -> None:
+    """Remove what dead engines have left of these sandboxes. Where somebody lives, nothing is touched.
+
+    Raises:
+        OSError: Something cannot be removed.
+    """
+    for root in {Path(path).parent.parent for path in paths}:
+        if root.name.startswith(_PREFIX):
+            _remove_abandoned(str(root))
+
+
 def _remove_abandoned(path: str) -> None:
     lock = _lock(path)
     if lock is None:
         return
     try:
         if os.fstat(lock).st_uid == os.geteuid():
+            # A killed engine's sandboxes die by themselves, but perhaps they have not finished doing so.
+            keeper.end(lambda: _inhabitants(path))
             remove_tree(path, _SWEEP_SECONDS)
     finally:
         os.close(lock)
+
+
+def _inhabitants(path: str) -> Iterator[int]:
+    """Processes that run in a sandbox in this directory: sealed into it, or with their home there."""
+    places = f"/{Path(path).name}/sandboxes/".encode()
+    for pid in keeper.processes():
+        with suppress(OSError):
+            if places in _view(pid):
+                yield pid
+
+
+def _view(pid: int) -> bytes:
+    mounts = f"/proc/{pid}/ns/mnt"
+    sealed = os.readlink(mounts) != os.readlink("/proc/self/ns/mnt")  # noqa: PTH115 - it names nothing that is there
+    return Path(f"/proc/{pid}/{'mountinfo' if sealed else 'environ'}").read_bytes()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from greenroom.specs.agent import AgentSpec, Invocation, Launch
+from greenroom.specs.agent import AgentSpec, Invocation, Launch, Timeout
+from greenroom.specs.agents.bash_events import bash_events
 
 _PROGRAM = ".greenroom/bash_agent.py"
 _COMMAND_SECONDS = 120.0
@@ -29,7 +30,6 @@ def bash_command(launch: Launch) -> Invocation:
             "BASH_AGENT_COMMAND_SECONDS": str(min(_COMMAND_SECONDS, launch.seconds)),
         },
         files={_PROGRAM: _source()},
-        stdin=launch.instruction,
     )
 
 
@@ -37,5 +37,10 @@ BASH = AgentSpec(
     name="bash",
     dialect="chat",
     command=bash_command,
+    events=bash_events,
+    streams=False,
+    turn_limit="advisory",
+    timeouts=(Timeout(what="a reply", seconds=3600, lifted=True),),
+    proof="proved",
     summary="reference agent: one shell tool, plain Python, nothing to install",
 )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
-from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe
+from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
+from greenroom.specs.agent_event import AgentEvent
+from greenroom.specs.agents.lines import Json, called, content, gave, json_line, table, tables, text
+from greenroom.specs.agents.machine import NODE
 
 _VERSION = "0.87.1"
-_NODE = "24.19.0"
 _CLI = "node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js"
 _HERMETIC = (
-    *("--no-session", "--no-extensions", "--no-skills", "--no-prompt-templates", "--no-themes", "--no-context-files"),
+    *("--no-extensions", "--no-skills", "--no-prompt-templates", "--no-themes", "--no-context-files"),
     *("--no-approve", "--tools", "read,bash,edit,write"),
 )
 _ARGUMENT_LIMIT = 120_000
@@ -23,17 +25,13 @@ _JS_SPACE = (
 
 
 def pi_command(launch: Launch) -> Invocation:
-    """One prompt in text mode, whose exit code is honest; in JSON mode pi exits 0 although the model failed."""
+    """One prompt in JSON mode, which tells what pi does as it does it; it exits 0 there although the model failed."""
     stdin, arguments = _deliver(launch.instruction)
     node, cli = f"{launch.prefix}/bin/node", f"{launch.prefix}/{_CLI}"
     return Invocation(
-        argv=(node, cli, "--print", "--mode", "text", *_HERMETIC, *arguments),
+        argv=(node, cli, "--print", "--mode", "json", *_HERMETIC, *arguments),
         env={
             "PI_CODING_AGENT_DIR": f"{launch.home}/.pi/agent",
-            "PI_OFFLINE": "1",
-            "PI_SKIP_VERSION_CHECK": "1",
-            "PI_TELEMETRY": "0",
-            "NODE_DISABLE_COMPILE_CACHE": "1",
             "GREENROOM_API_KEY": launch.api_key,
         },
         files={".pi/agent/models.json": _models(launch), ".pi/agent/settings.json": _settings(launch)},
@@ -82,11 +80,53 @@ def _settings(launch: Launch) -> str:
     return json.dumps(settings)
 
 
+def pi_events(line: str) -> tuple[AgentEvent, ...]:
+    """Steps in the lines of ``--mode json``, of which those that tell of pieces are passed over."""
+    record = json_line(line)
+    match record.get("type"):
+        case "message_end":
+            return _message(table(record.get("message")))
+        case "tool_execution_end":
+            given = table(record.get("result")).get("content")
+            return (gave(given, record.get("toolCallId"), failed=record.get("isError")),)
+        case "agent_end":
+            return (AgentEvent(kind="end"),)
+        case _:
+            return ()
+
+
+def _message(message: Json) -> tuple[AgentEvent, ...]:
+    if message.get("role") != "assistant":
+        return ()
+    events = tuple(event for part in tables(message.get("content")) for event in _part(part))
+    failed = text(message.get("errorMessage"))
+    return (*events, AgentEvent(kind="error", text=failed)) if failed else events
+
+
+def _part(part: Json) -> tuple[AgentEvent, ...]:
+    if part.get("type") == "toolCall":
+        return (called(part.get("name"), part.get("arguments"), part.get("id")),)
+    return content(part)
+
+
 PI = AgentSpec(
     name="pi",
     dialect="chat",
     command=pi_command,
-    recipe=NpmRecipe(packages=(f"@earendil-works/pi-coding-agent@{_VERSION}",), node=_NODE),
+    version=_VERSION,
+    delivery="command",
+    quiet={
+        "PI_OFFLINE": "1",
+        "PI_SKIP_VERSION_CHECK": "1",
+        "PI_TELEMETRY": "0",
+        "NODE_DISABLE_COMPILE_CACHE": "1",
+    },
+    exit_code_lies=True,
+    events=pi_events,
+    artifacts=(".pi/agent/sessions/*/*.jsonl",),
+    timeouts=(Timeout(what="silence on the connection", seconds=300, lifted=True),),
+    proof="proved",
+    recipe=NpmRecipe(packages=(f"@earendil-works/pi-coding-agent@{_VERSION}",), node=NODE),
     check=("{prefix}/bin/node", f"{{prefix}}/{_CLI}", "--version"),
     summary=f"pi {_VERSION}: a terminal coding agent with read, bash, edit and write",
 )

@@ -13,7 +13,6 @@ def _command(launch: Launch) -> Invocation:
             "OPENAI_API_KEY": launch.api_key,
             "OPENAI_MODEL": launch.model,
         },
-        stdin=launch.instruction,
     )
 
 
@@ -21,6 +20,9 @@ SIMULATED = AgentSpec(
     name="simulated",
     dialect="chat",
     command=_command,
+    streams=False,
+    writes_home=False,
+    proof="proved",
     summary="makes model calls in simulated sandboxes; runs nowhere else",
 )
 """Works only with ``sandbox=Simulated(...)``."""
