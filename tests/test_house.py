@@ -16,9 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "greenroom").rglob("*.py"))
 
 ALLOWED_SLEEPS = {
+    "greenroom.actors.health.await_health": "a task's own healthcheck, asked as often as the task says",
+    "greenroom.engine.resume.Ledger.keep": "a growing delay before a journal that is being restarted is asked again",
+    "greenroom.engine.resume.Resumed.__call__": "lets others run between one task that is left out and the next",
     "greenroom.interception.upstream.UpstreamModel._persist": "a growing delay before a failed request is tried again",
     "greenroom.kernel._cell.Cell._serve": "lets other actors run after a batch of messages, then waits for the next",
     "greenroom.sandboxes._simulated_process.SimulatedAgent.__call__": "the work of an agent that is only simulated",
+    "greenroom.sandboxes.docker.events.Events.read": "a growing delay before a lost connection is made anew",
+    "greenroom.sandboxes.docker.reaper.persist": "a growing delay before an engine that does not answer is asked again",
     "greenroom.specs.agents.bash_program.Model.ask": "a growing delay before a failed request is tried again",
 }
 """Loops around a sleep that look for nothing: qualified name to reason."""

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from greenroom.engine import Engine, open_engine
     from greenroom.engine.tasks import load_tasks
     from greenroom.messages import Outcome
-    from greenroom.specs import AgentSpec, Gate, Local, Scripted, Simulated, TaskSpec, Upstream
+    from greenroom.specs import AgentSpec, Docker, Gate, Local, Scripted, Simulated, TaskSpec, Upstream
     from greenroom.specs.registry import register_agent
 
 __version__ = "0.1.0"
 
 _ROOMS = {
     "AgentSpec": "greenroom.specs",
+    "Docker": "greenroom.specs",
     "Engine": "greenroom.engine",
     "Gate": "greenroom.specs",
     "Local": "greenroom.specs",
@@ -34,6 +35,7 @@ _ROOMS = {
 
 __all__ = [
     "AgentSpec",
+    "Docker",
     "Engine",
     "Gate",
     "Local",

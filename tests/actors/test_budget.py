@@ -54,3 +54,15 @@ def test_nothing_to_verify_needs_no_time() -> None:
     """Without verify commands the agent has all but the clean-up's reserve."""
     budget = share(TaskSpec(id="t", instruction="x"), 1000, 0)
     assert budget.agent_seconds(0) == 985
+
+
+@given(SECONDS, NOW, st.floats(min_value=0.0, max_value=1.0))
+def test_the_outcome_never_waits_for_clean_up_beyond_the_deadline(
+    seconds: float, now: float, share_gone: float
+) -> None:
+    """Whenever clean-up begins, waiting for it ends before the deadline, and takes no longer than its reserve."""
+    budget = share(task(), seconds, now)
+    at = now + seconds * share_gone
+    wait = budget.cleanup_seconds(at)
+    assert 0 <= wait <= budget.ends - budget.work_ends
+    assert at + wait <= budget.ends or wait == 0

@@ -40,7 +40,7 @@ def test_ps_lists_the_actors(engine: Greenroom) -> None:
     lines = answer("ps").splitlines()
     assert lines[0].split() == ["PATH", "KIND", "STATE", "MAIL", "HANDLED", "RESTARTS", "AGE", "DOING"]
     assert {"/engine/journal", "/engine/console", "/engine/rollouts/r-000002/attempt-1/agent"} <= {
-        line.split()[0] for line in lines
+        line.split()[0] for line in lines if line
     }
 
 
@@ -103,7 +103,7 @@ def test_one_of_several_engines_is_chosen(engine: Greenroom) -> None:
         assert "--engine third" in unknown.stderr
 
 
-@pytest.mark.parametrize("arguments", [["ps"], ["tree", "--json"], ["inspect", "/"], ["events"]])
+@pytest.mark.parametrize("arguments", [["ps"], ["tree", "--json"], ["inspect", "/"], ["events"], ["set", "load=1"]])
 def test_without_an_engine_it_is_said_plainly(place: Path, arguments: list[str]) -> None:
     """No engine: one line and exit status 1."""
     done = ask(*arguments)

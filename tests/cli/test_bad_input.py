@@ -21,7 +21,7 @@ def refused(*arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--agent", "claud"], ["--agent claud", "unknown agent 'claud'", "bash, pi"]),
+        (["--agent", "claud"], ["--agent claud", "unknown agent 'claud'", "bash", "oracle"]),
         (["--agent", "simulated", "--sandbox", "local"], ["'simulated' runs in Simulated() sandboxes only"]),
         (["--sandbox", "dokcer"], ["unknown sandbox 'dokcer'", "local, simulated"]),
         (["--sandbox", "local:imge=x"], ["unknown setting 'imge'", "root (text), unsafe (true or false)"]),

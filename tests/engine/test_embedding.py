@@ -37,7 +37,7 @@ def _uvloop(main: Coroutine[Any, Any, list[Outcome]]) -> list[Outcome]:
 
 @pytest.fixture(scope="module", autouse=True)
 def warm() -> None:
-    """libuv keeps a pipe for the life of the process, from its first loop that runs in the main thread."""
+    """Its libuv keeps a pipe for the life of the process, from its first loop that runs in the main thread."""
     _uvloop(_nothing())
 
 

@@ -31,7 +31,7 @@ async def rounds(engine: Engine, count: int) -> list[int]:
 
 
 async def test_memory_is_flat_and_small() -> None:
-    """A live rollout takes less than 64 KiB, and one that is over leaves next to nothing."""
+    """A live rollout, its outcome included, takes less than 110 KiB, and one that is over leaves next to nothing."""
     engine = an_engine(model=quick, sandbox=Simulated(), concurrency=LIVE, deadline=1e6, console=False)
     async with engine:
         await rounds(engine, 1)
@@ -44,5 +44,5 @@ async def test_memory_is_flat_and_small() -> None:
         finally:
             tracemalloc.stop()
         assert_clean(engine)
-    assert (peak - held[-1]) / LIVE < 64 * KIBI
+    assert (peak - held[-1]) / LIVE < 110 * KIBI
     assert (held[-1] - held[0]) / (2 * LIVE) < KIBI

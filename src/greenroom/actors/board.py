@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
 
+from greenroom.actors.circuits import CircuitRow
 from greenroom.messages import Outcome, Phase, Status
+from greenroom.specs.limits import Bounds
 
 
 class RolloutRow(Struct, frozen=True, kw_only=True):
@@ -25,6 +27,7 @@ class RolloutRow(Struct, frozen=True, kw_only=True):
     """Since it was admitted."""
     restarts: int
     """Attempts that failed."""
+    group: str = ""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -42,6 +45,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Outcomes with a valid reward."""
     paused: str
     """Why nothing is admitted at the moment; empty if all is well."""
+    limits: Bounds
+    """What admission keeps to."""
+    circuits: tuple[CircuitRow, ...]
+    """What failed last time: backends, images, agents."""
     rollouts: tuple[RolloutRow, ...]
 
     @property
@@ -55,6 +62,11 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return sum(self.finished.values())
 
 
+def _none() -> Iterator[CircuitRow]:
+    """Nothing is known yet."""
+    return iter(())
+
+
 class Board(Struct, eq=False):
     """Plain data of the engine, written by the actors it concerns."""
 
@@ -65,6 +77,11 @@ class Board(Struct, eq=False):
     solved: int = 0
     scored: int = 0
     paused: str = ""
+    """Why outcomes cannot be kept, the journal says."""
+    held: str = ""
+    """What else keeps rollouts from beginning, whoever they are."""
+    bounds: Bounds = field(default_factory=Bounds)
+    circuits: Callable[[], Iterator[CircuitRow]] = _none
 
     def count(self, outcome: Outcome) -> None:
         """An outcome is committed."""
@@ -81,7 +98,9 @@ class Board(Struct, eq=False):
             finished=dict(self.finished),
             solved=self.solved,
             scored=self.scored,
-            paused=self.paused,
+            paused=self.paused or self.held,
+            limits=self.bounds,
+            circuits=tuple(self.circuits()),
             rollouts=tuple(row() for row in self.rows.values()),
         )
 

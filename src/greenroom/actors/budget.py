@@ -12,6 +12,7 @@ from greenroom.specs import TaskSpec
 
 _CLEAN_UP = 15.0
 _BOOT = 600.0
+_SECOND_BOOT = 60.0
 
 
 class Budget(Struct, frozen=True):
@@ -44,6 +45,17 @@ class Budget(Struct, frozen=True):
         """What is left for the boot."""
         return _left(self.agent_ends, now, self.boot)
 
+    def second_boot_seconds(self, now: float) -> float:
+        """What is left for the boot of a sandbox of the verifier's own."""
+        return _left(self.work_ends, now, self.boot)
+
+    def cleanup_seconds(self, now: float) -> float:
+        """How long to wait for clean-up before the outcome is given out without: the reserve, or what is left of it.
+
+        A tenth of that is kept for giving it out.
+        """
+        return 0.9 * _left(self.ends, now, self.ends - self.work_ends)
+
     def seconds(self, now: float) -> float:
         """What is left of the whole rollout."""
         return max(0.0, self.ends - now)
@@ -52,7 +64,7 @@ class Budget(Struct, frozen=True):
 def share(task: TaskSpec, seconds: float, now: float) -> Budget:
     """The budget of a rollout that begins now and may take so many seconds."""
     cleanup = min(_CLEAN_UP, seconds / 10)
-    verify = min(task.verify_timeout, seconds * 0.4) if task.verify else 0.0
+    verify = min(_verification(task), seconds * 0.4)
     ends = now + seconds
     return Budget(
         ends=ends,
@@ -63,6 +75,14 @@ def share(task: TaskSpec, seconds: float, now: float) -> Budget:
         agent=task.agent_timeout,
         boot=min(_BOOT, seconds / 2),
     )
+
+
+def _verification(task: TaskSpec) -> float:
+    """What is set aside for judging; a sandbox of the verifier's own takes a boot and the task's set-up once more."""
+    if not task.verify and task.score is None:
+        return 0.0
+    again = task.setup_timeout if task.setup and task.verify_environment is None else 0.0
+    return task.verify_timeout + (_SECOND_BOOT + again if task.verifier == "isolated" else 0.0)
 
 
 def _left(end: float, now: float, most: float | None) -> float:

@@ -23,6 +23,22 @@ class RolloutPlan(Struct, frozen=True, kw_only=True):
     """RFC 3339, UTC."""
     queued_at: float
     """On the event loop's clock."""
+    trainable: bool = True
+    """Whether its model calls come through greenroom's own model, and not through a black box."""
+    agent: str = ""
+    backend: str = ""
+    """The kind of its sandbox."""
+    image: str = ""
+    """What its sandbox is made of; empty where there is no such thing."""
+    priority: int = 0
+    weight: float = 1.0
+    """As those of the run it belongs to."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What it uses, in the words of `greenroom.specs.limits.Limits.named`."""
+        image = (f"image:{self.image}",) if self.image else ()
+        return (f"backend:{self.backend}", f"agent:{self.agent}", *image)
 
 
 class AttemptPlan(Struct, frozen=True, kw_only=True):

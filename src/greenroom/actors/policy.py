@@ -27,6 +27,10 @@ Cause = Literal[
     "reward_invalid",
     "verify_timeout",
     "verify_obstructed",
+    "verify_setup_failed",
+    "artifacts_refused",
+    "scorer_failed",
+    "no_verdict",
     "verifier_crashed",
     "actor_failed",
     "deadline_in_boot",
@@ -63,15 +67,23 @@ POLICY: Mapping[Cause, Row] = {
     "agent_exit": Row("agent_failed", "agent", False, True, "the agent's exit code was not 0"),
     "agent_silent": Row("agent_failed", "agent", False, True, "an agent whose exit code lies never called the model"),
     "agent_not_started": Row("agent_failed", "agent", False, False, "the agent could not be started"),
-    "setup_failed": Row("setup_failed", "task", False, False, "a set-up command failed or took too long"),
+    "setup_failed": Row("setup_failed", "task", False, False, "set-up failed or took too long"),
     "sandbox_failed": Row("sandbox_failed", "sandbox", True, False, "the sandbox did not boot, or was lost"),
     "model_failed": Row("model_failed", "model", True, False, "the agent ended because its model did not answer"),
     "model_refused": Row("model_failed", "model", False, False, "the same, and asking again is of no use"),
-    "reward_invalid": Row("verifier_failed", "task", False, False, "the reward file held no finite number"),
+    "reward_invalid": Row("verifier_failed", "task", False, False, "the reward was no finite number"),
     "verify_timeout": Row("verifier_failed", "task", False, False, "the verify commands took too long"),
     "verify_obstructed": Row(
         "verifier_failed", "agent", False, False, "the agent left something in the verify files' way"
     ),
+    "verify_setup_failed": Row(
+        "verifier_failed", "task", False, False, "the tests, or the verifier's own sandbox, could not be set up"
+    ),
+    "artifacts_refused": Row(
+        "verifier_failed", "agent", False, False, "what the agent left for the verifier cannot be taken along"
+    ),
+    "scorer_failed": Row("verifier_failed", "task", False, False, "the task's scorer raised"),
+    "no_verdict": Row("verifier_failed", "task", False, False, "the task's scorer could not tell"),
     "verifier_crashed": Row("verifier_failed", "engine", True, False, "the verifier itself raised"),
     "actor_failed": Row("engine_failed", "engine", True, False, "an actor of the attempt crashed or was killed"),
     "deadline_in_boot": Row("sandbox_failed", "sandbox", False, False, "the deadline passed during boot"),

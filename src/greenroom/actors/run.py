@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from greenroom.actors._boundary import failure_of_exit
 from greenroom.actors.board import Board
+from greenroom.actors.decision import Verdict
 from greenroom.actors.journal import Commit, Unstorable
-from greenroom.actors.outcome import bare, lost_outcome
+from greenroom.actors.outcome import bare, lost_outcome, outcome_of
 from greenroom.actors.plan import RolloutPlan
+from greenroom.actors.policy import Cause
 from greenroom.actors.rollout import Cancel, Finished
-from greenroom.actors.rollouts import Submit, Withdraw, Withdrawn
+from greenroom.actors.rollouts import Granted, HeldUp, Refused, Submit, Withdraw, Withdrawn
 from greenroom.kernel import Actor, Call, CallError, Down, Exit, NotDelivered, Ref, Reply, Shutdown, StartFailed, on
 from greenroom.messages import Outcome
 
@@ -37,6 +39,13 @@ class Next(Call[Outcome | None], frozen=True):
     """
 
     received: int
+
+
+class CancelSome(Call[int], frozen=True):
+    """Cancel one rollout, or a group with those of its samples that are still to come; answers how many are open."""
+
+    name: str
+    reason: str
 
 
 class Stop(Struct, frozen=True):
@@ -57,6 +66,8 @@ class RunView(Struct, frozen=True):
     """What an observer sees."""
 
     open: int
+    held_up: int
+    """Of these, those that wait for limits of their own."""
     committing: int
     ready: int
     """Outcomes that nobody has fetched yet."""
@@ -95,46 +106,59 @@ class Run(Actor):
     """Stands between a consumer and the rollouts it asked for."""
 
     def __init__(
-        self, source: PlanSource, agent: str, board: Board, concurrency: int, rollouts: Ref, journal: Ref
+        self, source: PlanSource, agent: str, board: Board, rollouts: Ref, journal: Ref, buffer: int | None = None
     ) -> None:
         self.source = source
         self.agent = agent
         self.board = board
-        self.concurrency = concurrency
         self.rollouts = rollouts
         self.journal = journal
+        self.buffer = buffer
+        """Outcomes that may wait for the consumer; as many as may run at once if it is not said."""
         self.open: dict[str, RolloutPlan] = {}
         """Submitted, and no outcome yet."""
         self.running: dict[Ref, str] = {}
         self.committing: dict[str, Outcome] = {}
         self.ready: deque[Outcome] = deque()
         self.delivered = 0
-        self.feeding = False
-        """A task is being fetched or submitted; one at a time."""
+        self.pulling = False
+        """A task is being fetched."""
+        self.asking: set[str] = set()
+        """It waits for its turn; no other is fetched meanwhile."""
+        self.held_up: set[str] = set()
+        """They wait for limits of their own, while others go on."""
         self.exhausted = False
         self._pulling: anyio.CancelScope | None = None
         self.error: Exception | None = None
         self.stopping: str | None = None
+        self.unwanted: dict[str, str] = {}
+        """Rollouts and groups that were cancelled, and why."""
         self.abandoned = False
-        self.consumer: Reply[Outcome | None] | None = None
+        self.consumers: list[Reply[Outcome | None]] = []
         self.drains: list[Reply[None]] = []
 
     async def started(self) -> None:
         self._advance()
 
     def observe(self) -> RunView:
-        return RunView(len(self.open), len(self.committing), len(self.ready), self.delivered, self.stopping)
+        waiting = (len(self.open), len(self.held_up), len(self.committing), len(self.ready))
+        return RunView(*waiting, self.delivered, self.stopping)
 
     # Submitting.
 
     def _advance(self) -> None:
         """Go on with whatever can go on."""
-        room = len(self.ready) + len(self.committing) <= self.concurrency
-        if room and not (self.feeding or self.exhausted):
-            self.feeding = True
+        if self._may_fetch():
+            self.pulling = True
             self.run(self._pull(), then=lambda pulled: pulled, name="pull")
         self._deliver()
         self._end_if_over()
+
+    def _may_fetch(self) -> bool:
+        most = self.board.bounds.concurrency if self.buffer is None else self.buffer
+        if self.exhausted or self.pulling or self.asking or len(self.held_up) >= self.board.bounds.queue:
+            return False
+        return len(self.ready) + len(self.committing) <= most
 
     async def _pull(self) -> _Pulled:
         with anyio.CancelScope() as self._pulling:
@@ -146,16 +170,31 @@ class Run(Actor):
 
     @on(_Pulled)
     def pulled(self, message: _Pulled) -> None:
+        self.pulling = False
         if message.plan is None:
-            self.feeding, self.exhausted, self.error = False, True, message.error
+            self.exhausted, self.error = True, message.error
             self._advance()
             return
         self.board.submitted += 1
         self.open[message.plan.rollout_id] = message.plan
+        self.asking.add(message.plan.rollout_id)
         self._submit(message.plan)
 
+    @on(HeldUp)
+    def rollout_held_up(self, message: HeldUp) -> None:
+        if message.rollout_id in self.asking:
+            self.asking.remove(message.rollout_id)
+            self.held_up.add(message.rollout_id)
+            self._advance()
+
+    @on(Granted)
+    def rollout_granted(self, message: Granted) -> None:
+        self.asking.discard(message.rollout_id)
+        self.held_up.discard(message.rollout_id)
+        self._advance()
+
     def _submit(self, plan: RolloutPlan) -> None:
-        if self.stopping is None:
+        if self._why_not(plan) is None:
             self.run(self._ask_for_slot(plan), then=lambda submitted: submitted, name=f"submit {plan.rollout_id}")
         else:
             self.ref.cast(_Submitted(plan, Withdrawn()))
@@ -167,7 +206,7 @@ class Run(Actor):
     async def _ask_for_slot(self, plan: RolloutPlan) -> _Submitted:
         try:
             ref = await self.rollouts.call(Submit(plan, self.ref), timeout=math.inf)
-        except (CallError, StartFailed, ValueError, Withdrawn) as error:
+        except (CallError, StartFailed, ValueError, Withdrawn, Refused) as error:
             return _Submitted(plan, error)
         return _Submitted(plan, ref)
 
@@ -180,11 +219,15 @@ class Run(Actor):
                 return
             case Withdrawn():
                 self._lost(plan.rollout_id, Shutdown())
+            case Refused(fault=fault):
+                cause: Cause = "agent_not_started" if fault.blame == "agent" else "sandbox_failed"
+                self._take(outcome_of(plan, self.agent, Verdict(cause=cause, fault=fault)))
             case Exception() as error:
                 self._take(lost_outcome(plan, self.agent, "rollout_lost", f"it could not be started: {error}"))
             case ref:
                 self._watch(plan, ref)
-        self.feeding = False
+        self.asking.discard(plan.rollout_id)
+        self.held_up.discard(plan.rollout_id)
         self._advance()
 
     def _watch(self, plan: RolloutPlan, ref: Ref) -> None:
@@ -192,8 +235,13 @@ class Run(Actor):
             return  # so short that it is over already
         self.running[ref] = plan.rollout_id
         self.monitor(ref)
-        if self.stopping is not None:
-            ref.cast(Cancel(self.stopping))
+        reason = self._why_not(plan)
+        if reason is not None:
+            ref.cast(Cancel(reason))
+
+    def _why_not(self, plan: RolloutPlan) -> str | None:
+        """Why it is cancelled, if it is."""
+        return self.stopping or self.unwanted.get(plan.rollout_id) or self.unwanted.get(plan.group)
 
     # Outcomes.
 
@@ -213,7 +261,7 @@ class Run(Actor):
         if plan is None:
             return
         if isinstance(exit, Shutdown):
-            reason = self.stopping or "the engine stopped"
+            reason = self._why_not(plan) or "the engine stopped"
             self._take(lost_outcome(plan, self.agent, "cancelled", reason))
         else:
             found = failure_of_exit(exit, "cleanup", "the rollout").fault
@@ -222,6 +270,7 @@ class Run(Actor):
     def _take(self, outcome: Outcome) -> None:
         """The first outcome of a rollout is the only one."""
         if self.open.pop(outcome.rollout_id, None) is not None:
+            self.unwanted.pop(outcome.rollout_id, None)
             self._commit(outcome)
 
     def _commit(self, outcome: Outcome) -> None:
@@ -262,12 +311,24 @@ class Run(Actor):
     @on(Next)
     def next(self, message: Next) -> Reply[Outcome | None]:
         reply: Reply[Outcome | None] = self.defer()
-        self.consumer = reply
+        self.consumers = [*(other for other in self.consumers if not other.abandoned), reply]
         while self.delivered < message.received:
             self.ready.popleft()
             self.delivered += 1
         self._advance()
         return reply
+
+    @on(CancelSome)
+    def cancel_some(self, message: CancelSome) -> int:
+        chosen = {id for id, plan in self.open.items() if message.name in {id, plan.group}}
+        if chosen or "/" in message.name:  # a group may be still to come
+            self.unwanted.setdefault(message.name, message.reason)
+        for rollout_id in chosen:
+            self.rollouts.cast(Withdraw(self.ref, rollout_id))
+        for ref, rollout_id in self.running.items():
+            if rollout_id in chosen:
+                ref.cast(Cancel(message.reason))
+        return len(chosen)
 
     @on(Stop)
     def stop_run(self, message: Stop) -> None:
@@ -296,21 +357,18 @@ class Run(Actor):
         self._advance()
 
     def _deliver(self) -> None:
-        if self.consumer is None:
+        if not (self.ready or self._drained):
             return
-        if self.ready:
-            self.consumer.send(self.ready[0])
-        elif self._drained and self.error is not None:
-            self.consumer.fail(self.error)
-        elif self._drained:
-            self.consumer.send(None)
-        else:
-            return
-        self.consumer = None
+        consumers, self.consumers = self.consumers, []
+        for consumer in consumers:
+            if not self.ready and self.error is not None:
+                consumer.fail(self.error)
+            else:
+                consumer.send(self.ready[0] if self.ready else None)
 
     @property
     def _drained(self) -> bool:
-        return self.exhausted and not (self.feeding or self.open or self.committing)
+        return self.exhausted and not (self.pulling or self.open or self.committing)
 
     def _end_if_over(self) -> None:
         if not self._drained:

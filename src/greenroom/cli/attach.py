@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import click
 import msgspec
@@ -14,39 +15,47 @@ from greenroom.introspection.client import Client, ConsoleError, Engine, engines
 
 
 def ps(engine: str | None, sort: str, *, as_json: bool) -> None:
-    """Print the actors, one a line."""
-    with _attach(engine) as client:
+    """Print the actors, one a line, and what admission is about."""
+    with attach(engine) as client:
         rows = client.rows()
+        below = _admission(client)
     if as_json:
         rows.sort(key=render.SORTS[sort])
-    _print(rows, render.ps(rows, sort), as_json=as_json)
+    show(rows, f"{render.ps(rows, sort)}\n\n{below}", as_json=as_json)
 
 
 def tree(engine: str | None, path: str, *, as_json: bool) -> None:
     """Print the actors under their supervisors."""
-    with _attach(engine) as client:
+    with attach(engine) as client:
         rows = client.rows(_absolute(path))
-    _print(rows, render.tree(rows), as_json=as_json)
+        below = _admission(client)
+    show(rows, f"{render.tree(rows)}\n\n{below}", as_json=as_json)
 
 
 def inspect(engine: str | None, path: str, *, as_json: bool) -> None:
     """Print everything about one actor."""
-    with _attach(engine) as client:
+    with attach(engine) as client:
         found = client.inspect(_absolute(path))
-    _print(found, render.detail(found), as_json=as_json)
+    show(found, render.detail(found), as_json=as_json)
 
 
 def events(engine: str | None, *, as_json: bool) -> None:
     """Print what happens, one event a line."""
-    with _attach(engine) as client:
+    with attach(engine) as client:
         happenings = client.events()
         click.echo("Listening; Ctrl-C ends it.", err=True)
         for event in happenings:
-            _print(event, render.event(event), as_json=as_json)
+            show(event, render.event(event), as_json=as_json)
+
+
+def _admission(client: Client) -> str:
+    snapshot: object = client.snapshot()
+    return render.admission(cast("dict[str, Any]", snapshot)) if isinstance(snapshot, dict) else ""
 
 
 @contextmanager
-def _attach(wanted: str | None) -> Generator[Client]:
+def attach(wanted: str | None) -> Generator[Client]:
+    """A connection to the engine that is meant. Raises `BadInput` and `Failed`."""
     try:
         with Client(_choose(wanted, engines()).socket) as client:
             yield client
@@ -68,7 +77,8 @@ def _choose(wanted: str | None, found: list[Engine]) -> Engine:
     return found[0]
 
 
-def _print(value: object, text: str, *, as_json: bool) -> None:
+def show(value: object, text: str, *, as_json: bool) -> None:
+    """Print it, for people or for machines."""
     click.echo(msgspec.json.encode(value) if as_json else text)
 
 

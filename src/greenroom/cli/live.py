@@ -60,7 +60,13 @@ class LiveReport(PlainReport):
         show_cursor()
 
     def _frame(self, engine: Engine, height: int) -> RenderableType:
-        return picture(engine.snapshot(), self.plan.rollouts, height, self.tally.totals(), f"results: {self.plan.out}")
+        return picture(
+            engine.snapshot(),
+            self.plan.rollouts - self.plan.done,
+            height,
+            self.tally.totals(),
+            f"results: {self.plan.out}",
+        )
 
 
 @asynccontextmanager

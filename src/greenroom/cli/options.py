@@ -11,12 +11,16 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """One field per option; None where nothing was said."""
 
     tasks: Path
+    template: Path | None
+    ignore: tuple[str, ...]
     agent: str | None
     sandbox: str
+    image: str | None
     unsafe: bool
     model: str | None
     model_name: str | None
     api_key_env: str | None
+    allow_changes: tuple[str, ...]
     samples: int
     concurrency: int | None
     attempts: int | None
@@ -24,5 +28,6 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     only: tuple[str, ...]
     limit: int | None
     out: Path | None
+    trials: Path | None
     as_json: bool
     quiet: bool

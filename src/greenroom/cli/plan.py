@@ -17,6 +17,8 @@ from greenroom.cli.options import RunOptions
 from greenroom.cli.sandbox_option import parse_sandbox
 from greenroom.engine import Engine
 from greenroom.engine.tasks import TaskError, load_tasks
+from greenroom.engine.tasks.demands import unmet
+from greenroom.engine.trials import Trials
 from greenroom.specs import AgentSpec, ModelSpec, SandboxSpec, Simulated, TaskSpec
 from greenroom.specs.registry import agent_spec
 
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 
 SHUTDOWN_SECONDS = 20.0
 """What rollouts are given to end in order when the engine is left."""
+
+
+class Part(Struct, frozen=True):
+    """One `Engine.run`."""
+
+    name: str
+    """By what the store knows it; empty: by its number."""
+    tasks: tuple[TaskSpec, ...]
+    samples: int
 
 
 class RunPlan(Struct, frozen=True, kw_only=True):
@@ -36,13 +47,26 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     sandbox: SandboxSpec
     model: ModelSpec
     out: Path
+    trials: Trials | None
+    """Where the same goes in the layout of Harbor's trials."""
     limits: dict[str, Any]
     """Further keywords of `Engine`, where something was said."""
+    parts: tuple[Part, ...] = ()
+    """What is to be run, if that is not all tasks as often as the samples say."""
+    done: int = 0
+    """Rollouts that have their outcome already."""
+    place: str = ""
+    """Where the results go, in the words of the command line."""
+
+    @property
+    def runs(self) -> tuple[Part, ...]:
+        """What is to be run, one after the other."""
+        return self.parts or (Part("", self.tasks, self.samples),)
 
     @property
     def rollouts(self) -> int:
         """How many outcomes there will be."""
-        return len(self.tasks) * self.samples
+        return sum(len(part.tasks) * part.samples for part in self.runs)
 
     def engine(self, progress: Callable[[str], None]) -> Engine:
         """An engine, not yet started. Raises `BadInput`."""
@@ -71,6 +95,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
         """What is to be done, as plain data."""
         return {
             "rollouts": self.rollouts,
+            "done": self.done,
             "tasks": len(self.tasks),
             "samples": self.samples,
             "agent": self.agent.name,
@@ -81,37 +106,72 @@ class RunPlan(Struct, frozen=True, kw_only=True):
         }
 
 
+def trials_of(root: Path | None, tasks: Sequence[TaskSpec], model: ModelSpec) -> Trials | None:
+    """Where trials are written, if they are. Raises `BadInput`."""
+    if root is None:
+        return None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--trials {root}: {error.strerror}; choose a directory that can be written") from error
+    return Trials(root.absolute(), tasks, str(getattr(model, "model", "") or ""))
+
+
 def make_plan(options: RunOptions) -> RunPlan:
     """Check everything that was asked for. Raises `BadInput` that names what is wrong, where, and what is allowed."""
-    sandbox = parse_sandbox(options.sandbox, unsafe=options.unsafe)
+    sandbox = parse_sandbox(options.sandbox, unsafe=options.unsafe, image=options.image)
+    model = parse_model(options.model, options.model_name, options.api_key_env)
+    tasks = _tasks(options)
+    check_fit(tasks, sandbox)
+    out = (options.out or _fresh(Path("runs"))).absolute()
     limits = {"concurrency": options.concurrency, "attempts": options.attempts, "deadline": options.deadline}
     return RunPlan(
-        tasks=_tasks(options.tasks, options.only, options.limit),
+        tasks=tasks,
         samples=options.samples,
-        agent=_agent(options.agent or ("simulated" if isinstance(sandbox, Simulated) else "bash")),
+        agent=agent_of(options.agent or ("simulated" if isinstance(sandbox, Simulated) else "bash"), "--agent"),
         sandbox=sandbox,
-        model=parse_model(options.model, options.model_name, options.api_key_env),
-        out=(options.out or _fresh(Path("runs"))).absolute(),
-        limits={name: value for name, value in limits.items() if value is not None},
+        model=model,
+        trials=trials_of(options.trials, tasks, model),
+        out=out,
+        place=f"--out {out}",
+        limits={name: value for name, value in limits.items() if value is not None}
+        | ({"allow_changes": split(options.allow_changes)} if options.allow_changes else {}),
     )
 
 
-def _agent(name: str) -> AgentSpec:
+def agent_of(name: str, said: str) -> AgentSpec:
+    """The registered agent. Raises `BadInput` that begins with where it was said."""
     try:
         return agent_spec(name)
     except ValueError as error:
-        raise BadInput(f"--agent {name}: {error}") from error
+        raise BadInput(f"{said} {name}: {error}") from error
 
 
-def _tasks(path: Path, only: Sequence[str], limit: int | None) -> tuple[TaskSpec, ...]:
+def check_fit(tasks: Sequence[TaskSpec], sandbox: SandboxSpec) -> None:
+    """Check that such sandboxes can be what the tasks ask for. Raises `BadInput`."""
+    if problems := [problem for task in tasks for problem in unmet(task, sandbox)]:
+        raise BadInput("\n".join(problems))
+
+
+def _tasks(options: RunOptions) -> tuple[TaskSpec, ...]:
+    tasks = load(options.tasks, options.template, options.ignore)
+    if unknown := set(options.only).difference(task.id for task in tasks):
+        known = ", ".join(task.id for task in tasks)
+        raise BadInput(f"--task {', '.join(sorted(unknown))}: not in {options.tasks}; it has {known}")
+    return tuple(task for task in tasks if not options.only or task.id in options.only)[: options.limit]
+
+
+def split(values: Sequence[str]) -> list[str]:
+    """What an option names that may be given several times, and may name several things, with commas."""
+    return [name.strip() for names in values for name in names.split(",")]
+
+
+def load(path: Path, template: Path | None, ignore: Sequence[str]) -> list[TaskSpec]:
+    """The tasks there. Raises `BadInput`."""
     try:
-        tasks = load_tasks(path)
+        return load_tasks(path, template=template, ignore=split(ignore))
     except TaskError as error:
         raise BadInput(str(error)) from error
-    if unknown := set(only).difference(task.id for task in tasks):
-        known = ", ".join(task.id for task in tasks)
-        raise BadInput(f"--task {', '.join(sorted(unknown))}: not in {path}; it has {known}")
-    return tuple(task for task in tasks if not only or task.id in only)[:limit]
 
 
 def _fresh(parent: Path) -> Path:

@@ -45,6 +45,10 @@ class Report:
         del engine
         yield
 
+    def recall(self, outcome: Outcome) -> None:
+        """A rollout had ended before the run was gone on with."""
+        self.tally.add(outcome)
+
     async def outcome(self, outcome: Outcome) -> None:
         """A rollout has ended."""
         self.tally.add(outcome)
@@ -76,7 +80,8 @@ class PlainReport(Report):
         """Say what is to be done."""
         plan = self.plan
         what = f"{plan.rollouts} rollouts of {len(plan.tasks)} tasks with {plan.agent.name}"
-        await self.output.line(escape(f"{what}; results: {plan.out}"))
+        done = f", {plan.done} of them done" if plan.done else ""
+        await self.output.line(escape(f"{what}{done}; results: {plan.out}"))
 
     async def outcome(self, outcome: Outcome) -> None:
         """Say what became of it."""

@@ -7,17 +7,20 @@ import sys
 from contextlib import AsyncExitStack
 
 import anyio
+import anyio.to_thread
 
 from greenroom.cli.errors import BadInput, Failed
 from greenroom.cli.interruption import Interruption
 from greenroom.cli.logs import log_to
 from greenroom.cli.options import RunOptions
 from greenroom.cli.output import Output, OutputClosed
-from greenroom.cli.plan import SHUTDOWN_SECONDS, RunPlan, make_plan
+from greenroom.cli.plan import SHUTDOWN_SECONDS, Part, RunPlan, make_plan
 from greenroom.cli.report import JsonReport, PlainReport, Report
 from greenroom.engine import EngineError
 from greenroom.engine.store_errors import StoreError
+from greenroom.engine.tasks import TaskError
 from greenroom.kernel import StartFailed
+from greenroom.messages import Outcome
 from greenroom.sandboxes import SandboxError
 from greenroom.sandboxes.install_process import InstallError
 
@@ -30,7 +33,7 @@ def run_tasks(options: RunOptions) -> int:
         Failed: The engine could not start, or did not last.
     """
     plan = make_plan(options)
-    return execute(plan, _report(options)(plan, Output()))
+    return execute(plan, report_of(as_json=options.as_json, quiet=options.quiet)(plan, Output()))
 
 
 def execute(plan: RunPlan, report: Report) -> int:
@@ -41,10 +44,11 @@ def execute(plan: RunPlan, report: Report) -> int:
     return anyio.run(execution.main)
 
 
-def _report(options: RunOptions) -> type[Report]:
-    if options.as_json:
+def report_of(*, as_json: bool, quiet: bool) -> type[Report]:
+    """How it is told, by what was asked for and where it goes."""
+    if as_json:
         return JsonReport
-    if options.quiet:
+    if quiet:
         return Report
     if sys.stdout.isatty():
         try:
@@ -97,17 +101,38 @@ class _Execution:
             await self._enter(stack)
             await stack.enter_async_context(self._report.showing(self._engine))
             try:
-                async for outcome in self._engine.run(self._plan.tasks, self._plan.samples):
-                    await self._report.outcome(outcome)
+                for part in self._plan.runs:
+                    await self._run_part(part)
+            except TaskError as error:
+                raise BadInput(str(error)) from error
+            except StoreError as error:
+                raise BadInput(f"{self._plan.place}: {error}") from error
             except EngineError as error:
                 if self._interruption.signal is None:  # else it came before the first rollout
                     raise Failed(f"the engine failed: {error}") from error
+
+    async def _run_part(self, part: Part) -> None:
+        outcomes = self._engine.run(part.tasks, part.samples, name=part.name)
+        async for outcome in outcomes:
+            await self._write(outcome)
+            if outcomes.recalling:
+                self._report.recall(outcome)
+            else:
+                await self._report.outcome(outcome)
+
+    async def _write(self, outcome: Outcome) -> None:
+        if self._plan.trials is None:
+            return
+        try:
+            await anyio.to_thread.run_sync(self._plan.trials.write, outcome)
+        except OSError as error:
+            raise Failed(f"--trials {self._plan.trials.root}: {error}; the outcomes are in {self._plan.out}") from error
 
     async def _enter(self, stack: AsyncExitStack) -> None:
         try:
             await stack.enter_async_context(self._engine)
         except StoreError as error:
-            raise BadInput(f"--out {self._plan.out}: {error}") from error
+            raise BadInput(f"{self._plan.place}: {error}") from error
         except ValueError as error:
             raise BadInput(str(error)) from error
         except SandboxError as error:

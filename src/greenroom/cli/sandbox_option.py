@@ -1,4 +1,4 @@
-"""``--sandbox``: ``local``, or with settings ``local:unsafe=true,root=/var/tmp``, made into a spec."""
+"""``--sandbox``: ``local``, or with settings ``docker:memory=2g,pids=256``, made into a spec."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import Final, get_args, get_type_hints
 import msgspec
 
 from greenroom.cli.errors import BadInput
-from greenroom.specs import Local, SandboxSpec, Simulated
+from greenroom.specs import Docker, Local, SandboxSpec, Simulated
 
-KINDS: Final[dict[str, type[SandboxSpec]]] = {"local": Local, "simulated": Simulated}
+KINDS: Final[dict[str, type[SandboxSpec]]] = {"local": Local, "docker": Docker, "simulated": Simulated}
 _WORDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
-def parse_sandbox(text: str, *, unsafe: bool = False) -> SandboxSpec:
-    """The spec. Raises `BadInput` that names the kind or setting, and what is allowed."""
+def parse_sandbox(text: str, *, unsafe: bool = False, image: str | None = None) -> SandboxSpec:
+    """The spec; ``unsafe`` and ``image`` are settings with options of their own.
+
+    Raises:
+        BadInput: It names the kind or setting, and what is allowed.
+    """
     name, _, settings = text.partition(":")
     kind = KINDS.get(name)
     if kind is None:
@@ -24,6 +28,10 @@ def parse_sandbox(text: str, *, unsafe: bool = False) -> SandboxSpec:
         if "unsafe" not in kind.__struct_fields__:
             raise BadInput(f"--unsafe: a {name} sandbox has no isolation that could be given up")
         fields["unsafe"] = "true"
+    if image is not None:
+        if "image" not in kind.__struct_fields__:
+            raise BadInput(f"--image: a {name} sandbox is not made of an image")
+        fields["image"] = image
     try:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.ValidationError as error:

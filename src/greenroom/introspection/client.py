@@ -60,6 +60,10 @@ class Client:
         """What the engine says of itself."""
         return self.ask("snapshot", object)
 
+    def set(self, changes: dict[str, str]) -> dict[str, Any]:
+        """Change settings, all of them or none; what they are now."""
+        return self._asked(Request("set", changes=changes), dict[str, Any])
+
     def events(self) -> Iterator[Happening]:
         """What happens from now on, as an iterator that ends with the engine."""
         self.ask("events", object)
@@ -72,7 +76,10 @@ class Client:
 
     def ask(self, verb: str, kind: type[T], path: str = "/") -> T:
         """One request; its answer's value."""
-        self._send(Request(verb, path))
+        return self._asked(Request(verb, path), kind)
+
+    def _asked(self, request: Request, kind: type[T]) -> T:
+        self._send(request)
         answer = self._read()
         if answer is None:
             raise ConsoleError(f"the engine at {self.path} has hung up")

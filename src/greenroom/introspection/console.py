@@ -1,7 +1,7 @@
 """The engine's side of ``greenroom ps``: an actor that serves a socket only this user can reach.
 
-It only looks, and nothing about it can hurt the engine: without a place for its socket, or a file descriptor left to
-take a client with, it lives on and tries again later.
+It looks, and changes settings that are made to be changed. Nothing about it can hurt the engine: without a place for
+its socket, or a file descriptor left to take a client with, it lives on and tries again later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anyio.abc import SocketListener, SocketStream, TaskGroup
 from msgspec import Struct
 
 from greenroom.introspection import places
-from greenroom.introspection.session import Session, Subject
+from greenroom.introspection.session import Session, Subject, Tune, refuse_all
 from greenroom.kernel import Actor, ChildSpec, Exit, on
 
 CLIENTS: Final = 32
@@ -50,22 +50,24 @@ class _Interrupted(Struct, frozen=True):
     problem: str
 
 
-def console_spec(name: str, snapshot: Callable[[], object]) -> ChildSpec:
+def console_spec(name: str, snapshot: Callable[[], object], tune: Tune = refuse_all) -> ChildSpec:
     """The console as a child of an engine.
 
     Args:
         name: what the engine is called in listings.
         snapshot: synchronous and cheap; what it returns is shown as plain data, fields named like secrets masked.
+        tune: synchronous and cheap; changes settings by name and text, and returns what is new. Raises `ValueError`.
     """
-    return ChildSpec("console", lambda: Console(name, snapshot), restart="permanent")
+    return ChildSpec("console", lambda: Console(name, snapshot, tune), restart="permanent")
 
 
 class Console(Actor):
     """Answers `greenroom.introspection.client.Client` about the system it lives in."""
 
-    def __init__(self, name: str, snapshot: Callable[[], object]) -> None:
+    def __init__(self, name: str, snapshot: Callable[[], object], tune: Tune) -> None:
         self._name = name
         self._snapshot = snapshot
+        self._tune = tune
         self._path: Path | None = None
         self._socket: socket.socket | None = None
         self._problem = ""
@@ -128,7 +130,7 @@ class Console(Actor):
             return str(error.__cause__ or error)
 
     async def _converse(self, stream: SocketStream) -> None:
-        session = Session(stream, Subject(self._name, os.getpid(), self.system, self._snapshot))
+        session = Session(stream, Subject(self._name, os.getpid(), self.system, self._snapshot, self._tune))
         if self._clients >= CLIENTS:
             self._refused += 1
             await session.refuse(f"{CLIENTS} clients are connected already; try again later")

@@ -1,8 +1,9 @@
 """The words of the console's socket: newline-delimited JSON, one request a line, one answer a line.
 
 A client says ``{"verb": "tree", "path": "/engine"}`` and gets ``{"ok": true, "value": [...]}`` or
-``{"ok": false, "error": "..."}``. After ``events`` every line is an event, until the client hangs up. All verbs only
-look. Readers skip fields they do not know, so either side may be the newer one.
+``{"ok": false, "error": "..."}``. After ``events`` every line is an event, until the client hangs up. All verbs but
+``set`` only look: ``{"verb": "set", "changes": {"concurrency": "400"}}`` changes all of them, or none. Readers skip
+fields they do not know, so either side may be the newer one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 VERSION: Final = 1
 """Of the protocol; `Hello` carries it."""
@@ -18,11 +19,13 @@ LINE_LIMIT: Final = 64 * 1024
 """Bytes of one request, its newline included."""
 
 
-class Request(Struct, frozen=True, forbid_unknown_fields=True):
+class Request(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a client asks."""
 
     verb: str
     path: str = "/"
+    changes: dict[str, str] = field(default_factory=dict[str, str])
+    """For ``set``: settings by name, as text."""
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):

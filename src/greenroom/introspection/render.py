@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -75,6 +75,21 @@ def detail(found: Detail) -> str:
     return "\n".join(escape(line) for line in lines)
 
 
+def admission(snapshot: Mapping[str, Any]) -> str:
+    """What an engine's snapshot says of who may begin: totals, limits, why nothing begins, what is left alone."""
+    limits = dict(snapshot.get("limits") or {})
+    running, concurrency = len(snapshot.get("rollouts") or ()), limits.pop("concurrency", "?")
+    done = sum(cast("dict[str, int]", snapshot.get("finished") or {}).values())
+    said = [f"{name} {_limit(value)}" for name, value in limits.items() if value]
+    lines = [
+        f"{running} of {concurrency} running, {snapshot.get('waiting', 0)} waiting, {done} done",
+        *_optional("limits", ", ".join(said)),
+        *_optional("PAUSED", snapshot.get("paused") or ""),
+        *(_circuit(row) for row in snapshot.get("circuits") or ()),
+    ]
+    return "\n".join(escape(line) for line in lines)
+
+
 def event(happening: Happening) -> str:
     """One event on one line."""
     missed = f"  ({happening.missed} missed so far)" if happening.missed else ""
@@ -121,6 +136,17 @@ def _branches(rows: Sequence[Row]) -> list[str]:
 
 def _parent(path: str) -> str:
     return path.rpartition("/")[0] or "/"
+
+
+def _limit(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={most}" for name, most in cast("dict[str, object]", value).items())
+    return str(value)
+
+
+def _circuit(row: Mapping[str, Any]) -> str:
+    wait = f", tried again in {duration(row.get('wait') or 0.0)}" if row.get("state") == "open" else ""
+    return f"circuit   {row.get('name')} {row.get('state')}: {row.get('failures')} failures{wait}: {row.get('error')}"
 
 
 def _optional(name: str, text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 import anyio
@@ -30,6 +30,15 @@ _log = logging.getLogger("greenroom.introspection")
 _request = msgspec.json.Decoder(Request)
 
 
+Tune = Callable[[Mapping[str, str]], object]
+"""Changes settings by name and text; returns what is new. Raises `ValueError` whose text is for a person."""
+
+
+def refuse_all(_changes: Mapping[str, str]) -> object:
+    """For those that have no settings."""
+    raise ValueError("this engine has no settings that could be changed")
+
+
 class Subject(msgspec.Struct, frozen=True):
     """What is looked at."""
 
@@ -37,6 +46,7 @@ class Subject(msgspec.Struct, frozen=True):
     pid: int
     system: System
     snapshot: Callable[[], object]
+    tune: Tune
 
 
 class _Refusal(Exception):
@@ -95,7 +105,7 @@ class Session:
         if verb is None:
             return Answer(ok=False, error=f"verb {request.verb!r} is unknown; known are {', '.join(VERBS)}")
         try:
-            return _ok(verb(self._subject, request.path))
+            return _ok(verb(self._subject, request))
         except _Refusal as refusal:
             return Answer(ok=False, error=str(refusal))
         except Exception as error:  # noqa: BLE001 - a boundary: anybody's state, and whatever it is made of
@@ -142,36 +152,46 @@ def _ok(value: object) -> Answer:
     return Answer(ok=True, value=msgspec.Raw(msgspec.json.encode(value, enc_hook=plain)))
 
 
-def _hello(subject: Subject, _: str) -> Hello:
+def _hello(subject: Subject, _: Request) -> Hello:
     return Hello(name=subject.name, pid=subject.pid, version=__version__, verbs=VERBS)
 
 
-def _ps(subject: Subject, _: str) -> list[ActorStatus]:
+def _ps(subject: Subject, _: Request) -> list[ActorStatus]:
     return subject.system.tree()
 
 
-def _tree(subject: Subject, path: str) -> list[ActorStatus]:
-    return subject.system.tree(path) or _nobody(path)
+def _tree(subject: Subject, request: Request) -> list[ActorStatus]:
+    return subject.system.tree(request.path) or _nobody(request.path)
 
 
-def _inspect(subject: Subject, path: str) -> object:
-    found = subject.system.inspect(path) or _nobody(path)
+def _inspect(subject: Subject, request: Request) -> object:
+    found = subject.system.inspect(request.path) or _nobody(request.path)
     return msgspec.structs.replace(found, observed=plain(found.observed))
 
 
-def _snapshot(subject: Subject, _: str) -> object:
+def _snapshot(subject: Subject, _: Request) -> object:
     return plain(subject.snapshot())
+
+
+def _set(subject: Subject, request: Request) -> object:
+    try:
+        new = subject.tune(request.changes)
+    except ValueError as error:
+        raise _Refusal(str(error)) from error
+    _log.info("settings were changed over the console: %s", request.changes)
+    return plain(new)
 
 
 def _nobody(path: str) -> NoReturn:
     raise _Refusal(f"there is no actor {path!r}")
 
 
-_VERBS: Final[dict[str, Callable[[Subject, str], object]]] = {
+_VERBS: Final[dict[str, Callable[[Subject, Request], object]]] = {
     "hello": _hello,
     "ps": _ps,
     "tree": _tree,
     "inspect": _inspect,
     "snapshot": _snapshot,
+    "set": _set,
 }
 VERBS: Final = (*_VERBS, "events")

@@ -1,4 +1,4 @@
-"""The tree of one attempt: four children that live and die together."""
+"""The tree of one attempt: children that live and die together."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ def attempt(stage: Stage, plan: AttemptPlan) -> ChildSpec:
 
     Nothing is ever restarted in here: one failure ends the attempt, with the failure as its exit.
     """
+    own = partial(Sandbox, stage, plan, verifiers=True)
+    isolated = (ChildSpec("verifier-sandbox", own, restart="transient", shutdown=_CLOSE_SECONDS),)
     children = (
         ChildSpec("mailbox", partial(Mailbox, stage, plan), restart="transient"),
         ChildSpec("sandbox", partial(Sandbox, stage, plan), restart="transient", shutdown=_CLOSE_SECONDS),
+        *(isolated if plan.task.verifier == "isolated" else ()),
         ChildSpec("agent", partial(Agent, stage, plan), restart="transient"),
         ChildSpec("verifier", partial(Verifier, plan), restart="transient", significant=True),
     )

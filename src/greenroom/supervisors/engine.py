@@ -18,7 +18,7 @@ PATH = "/engine"
 
 
 def engine(
-    system: System, stage: Stage, keeper: Keeper, gateway: GatewayMaker, concurrency: int, extra: Sequence[ChildSpec]
+    system: System, stage: Stage, keeper: Keeper, gateway: GatewayMaker, extra: Sequence[ChildSpec]
 ) -> ChildSpec:
     """The engine: what a rollout can outlive comes first and is restarted by itself; the rollouts come last.
 
@@ -27,10 +27,9 @@ def engine(
         stage: What all rollouts share.
         keeper: The journal's store.
         gateway: How agents reach their models.
-        concurrency: Rollouts that may run at once.
         extra: More children, such as a console; they stop after the rollouts.
     """
-    admission = partial(Rollouts, stage.board, concurrency, partial(rollout, stage))
+    admission = partial(Rollouts, stage.board, partial(rollout, stage))
     journal = partial(Journal, keeper, stage.board, system.lookup(f"{PATH}/rollouts"))
     interception = partial(Interception, stage.routes, stage.doors, gateway)
     children = (
