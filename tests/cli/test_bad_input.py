@@ -23,7 +23,7 @@ def refused(*arguments: str) -> str:
     [
         (["--agent", "claud"], ["--agent claud", "unknown agent 'claud'", "bash", "oracle"]),
         (["--agent", "simulated", "--sandbox", "local"], ["'simulated' runs in Simulated() sandboxes only"]),
-        (["--sandbox", "dokcer"], ["unknown sandbox 'dokcer'", "local, simulated"]),
+        (["--sandbox", "dokcer"], ["unknown sandbox 'dokcer'", "local, docker, simulated"]),
         (["--sandbox", "local:imge=x"], ["unknown setting 'imge'", "root (text), unsafe (true or false)"]),
         (["--sandbox", "local:unsafe=maybe"], ["`bool`", "$.unsafe", "unsafe (true or false)"]),
         (["--sandbox", "simulated:turns=x"], ["`int`", "$.turns", "turns (a whole number)"]),

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from greenroom.actors.board import RolloutRow, Snapshot
 from greenroom.cli.live import picture
+from greenroom.specs.limits import Bounds
 from tests.cli.process import SECONDS, environment
 
 HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"
@@ -38,7 +39,15 @@ def row(number: int, task_id: str = "a") -> RolloutRow:
 def drawn(rows: list[RolloutRow], height: int, paused: str = "") -> list[str]:
     """The lines of one frame."""
     snapshot = Snapshot(
-        submitted=90, waiting=0, finished={"completed": 10}, solved=4, scored=9, paused=paused, rollouts=tuple(rows)
+        submitted=90,
+        waiting=0,
+        finished={"completed": 10},
+        solved=4,
+        scored=9,
+        paused=paused,
+        limits=Bounds(),
+        circuits=(),
+        rollouts=tuple(rows),
     )
     console = Console(file=StringIO(), width=90, height=height, force_terminal=False)
     with console.capture() as capture:

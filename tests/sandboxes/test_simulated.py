@@ -367,4 +367,4 @@ def test_agent_spec_keeps_the_key_out_of_argv() -> None:
     invocation = SIMULATED.command(launch)
     assert invocation.argv == ("simulated-agent",)
     assert invocation.env == {"OPENAI_BASE_URL": "http://m/v1", "OPENAI_API_KEY": "key", "OPENAI_MODEL": "m"}
-    assert invocation.stdin == "Fix it."
+    assert SIMULATED.delivery == "stdin"
