@@ -123,6 +123,8 @@ class Mailbox(Actor):
     async def stopped(self, exit: Exit) -> None:
         self._close()
         self.stage.doors.routes.pop(self.ref, None)
+        # Both know this actor: without them it is freed at once, and the collector has nothing to look for.
+        del self._host, self.route
 
     def observe(self) -> MailboxView:
         return MailboxView(tuple(self.pending), len(self.recorder), self.failed)

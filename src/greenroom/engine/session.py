@@ -33,7 +33,7 @@ class Session:
     It starts with the first `next_call` or `outcome`, or with ``async with``, and waits for a slot like any rollout.
     It is one attempt: whether to begin again is for its driver to decide. While it waits for the agent it costs no
     thread and is never woken for nothing. When the ``async with`` block is left, a rollout that still runs is
-    cancelled, and has its outcome.
+    cancelled, and has its outcome; one that is dropped without that ends when Python's collector comes by.
     """
 
     def __init__(

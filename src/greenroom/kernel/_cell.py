@@ -326,6 +326,7 @@ class Cell(Incarnation):
         """
         del self.actor
         self.task = self.ready = self._strikes = self.mailbox.system = None
+        self.watchers.clear()
 
     # Smaller things.
 
