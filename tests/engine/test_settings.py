@@ -18,7 +18,7 @@ def nothing(_: Launch) -> Invocation:
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"agent": "nobody"}, ValueError, "unknown agent 'nobody'; known are: bash, "),
+    ({"agent": "nobody"}, ValueError, "unknown agent 'nobody'; known are: aider, bash, "),
     ({"agent": 3}, TypeError, "agent: expected the name of an agent or an AgentSpec, got 3"),
     ({"agent": "simulated"}, ValueError, r"'simulated' runs in Simulated\(\) sandboxes only, not in Local\(\)"),
     (

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anthropic
@@ -25,7 +26,6 @@ from anthropic.types import (
 from greenroom.interception import Limits, ModelError, Routes
 from greenroom.interception.dialects.anthropic_content import UNSIGNED
 from greenroom.interception.routes import Route
-from greenroom.interception.scripted import ScriptedModel
 from greenroom.interception.server import Server
 from greenroom.messages import (
     ChatMessage,
@@ -39,15 +39,12 @@ from greenroom.messages import (
     ToolUse,
     Usage,
 )
+from tests.interception.sdk import MARKS, always, at_second, hook, listing, nothing
 from tests.interception.talk import HELLO, Owner, quick
 from tests.interception.test_upstream import upstream
 from tests.interception.wiring import serving
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.real_time,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
-]
+pytestmark = MARKS
 
 FULL = Completion(
     parts=(
@@ -70,22 +67,12 @@ def said(message: Message) -> str:
     return "".join(block.text for block in message.content if block.type == "text")
 
 
-async def full(call: ModelCall) -> Completion:
-    """An owner who says something of every kind."""
-    return FULL
-
-
 @asynccontextmanager
 async def agent(
-    server: Server, route: Route, *, retries: int = 2, timeout: float = 30, on_request: Callable[[], None] | None = None
+    server: Server, route: Route, *, retries: int = 2, timeout: float = 30, on_request: Callable[[], None] = nothing
 ) -> AsyncGenerator[anthropic.AsyncAnthropic]:
     """The SDK, pointed at the server as agents are."""
-
-    async def hook(request: object) -> None:
-        if on_request is not None:
-            on_request()
-
-    http = anthropic.DefaultAsyncHttpxClient(trust_env=False, event_hooks={"request": [hook]})
+    http = anthropic.DefaultAsyncHttpxClient(trust_env=False, event_hooks={"request": [hook(on_request)]})
     async with anthropic.AsyncAnthropic(
         base_url=server.base_url, api_key=route.key, max_retries=retries, timeout=timeout, http_client=http
     ) as client:
@@ -95,7 +82,7 @@ async def agent(
 async def test_one_piece_and_streamed_say_the_same() -> None:
     """Thinking, text, parallel tool calls, stop reason and usage are the same from a stream and in one piece."""
     routes = Routes()
-    one, many = (routes.open(full, rollout_id="r") for _ in range(2))
+    one, many = (routes.open(always(FULL), rollout_id="r") for _ in range(2))
     async with serving(routes) as server, agent(server, one) as first, agent(server, many) as second:
         whole = await first.messages.create(model="m", max_tokens=9, messages=HI)
         async with second.messages.stream(model="m", max_tokens=9, messages=HI) as stream:
@@ -174,13 +161,8 @@ async def test_events_flow_before_the_answer() -> None:
 async def test_a_timeout_and_its_retry_are_one_call(stream: bool) -> None:  # noqa: FBT001 - a parameter
     """An SDK that loses patience and asks again gets the answer to its first request."""
     routes, owner = Routes(Limits(grace=60)), Owner()
-    route, requests = routes.open(owner, rollout_id="r"), iter(range(9))
-
-    def on_request() -> None:
-        if next(requests) == 1:
-            owner.answer(FULL)
-
-    async with serving(routes) as server, agent(server, route, timeout=0.3, on_request=on_request) as client:
+    route, again = routes.open(owner, rollout_id="r"), at_second(partial(owner.answer, FULL))
+    async with serving(routes) as server, agent(server, route, timeout=0.3, on_request=again) as client:
         if stream:
             with pytest.raises(httpx2.ReadTimeout):
                 async with client.messages.stream(model="m", max_tokens=9, messages=HI) as events:
@@ -313,11 +295,8 @@ async def test_an_openai_compatible_server_answers() -> None:
 
 async def test_a_script_answers(tmp_path: Path) -> None:
     """A script written for any agent drives one that speaks this dialect, by the turns of its conversation."""
-    path = tmp_path / "script.json"
-    turns = [{"thinking": "hm", "tools": [{"name": "bash", "arguments": {"command": "ls"}}]}, {"text": "Solved."}]
-    path.write_text(json.dumps({"script": [{"turns": turns}]}))
     routes = Routes()
-    route = routes.open(ScriptedModel.read(path), rollout_id="r")
+    route = routes.open(listing(tmp_path), rollout_id="r")
     async with serving(routes) as server, agent(server, route) as client:
         first = await client.messages.create(model="m", max_tokens=9, messages=HI, tools=[BASH])
         use = next(block for block in first.content if block.type == "tool_use")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import anyio
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from greenroom.interception import Limits, Request, Response, Routes
 from greenroom.interception.dialects import sse
+from tests.interception.dialect_endpoint import after_half_an_hour
 from tests.interception.talk import Fields, Owner, quick, serving
 
 pytestmark = pytest.mark.anyio
@@ -44,26 +46,7 @@ async def told(response: Response) -> str:
 @pytest.mark.parametrize("alt", ["sse", "json", ""])
 async def test_half_an_hour_is_not_too_long(alt: str) -> None:
     """A stream of either kind begins at once, never falls silent, and carries an answer that took thirty minutes."""
-    routes, owner = Routes(Limits(keepalive=10)), Owner()
-    pieces: list[bytes] = []
-
-    async def think() -> None:
-        await owner.was_asked()
-        await anyio.sleep(1800)
-        owner.answer()
-
-    async with serving(routes) as endpoint, anyio.create_task_group() as tasks:
-        tasks.start_soon(think)
-        sent = ask(routes.open(owner, rollout_id="r").key, STREAM, alt=alt)
-        response = await endpoint.handle(sent)
-        assert not isinstance(response.body, bytes)
-        last = anyio.current_time()
-        async for piece in response.body:
-            assert anyio.current_time() - last <= 10
-            last = anyio.current_time()
-            assert piece
-            pieces.append(piece)
-        await response.body.aclose()
+    pieces = await after_half_an_hour(partial(ask, path=STREAM, alt=alt))
     assert len(pieces) > 180
     assert await told(Response(status=200, headers={}, body=b"".join(pieces))) == "hello"
 

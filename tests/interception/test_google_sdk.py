@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,13 +19,11 @@ from google.genai import errors, types
 
 from greenroom.interception import Limits, ModelError, Routes
 from greenroom.interception.routes import Route
-from greenroom.interception.scripted import ScriptedModel
 from greenroom.interception.server import Server
 from greenroom.messages import (
     ChatMessage,
     Completion,
     Image,
-    ModelCall,
     Sampling,
     Text,
     Thinking,
@@ -35,14 +32,11 @@ from greenroom.messages import (
     ToolUse,
     Usage,
 )
+from tests.interception.sdk import MARKS, always, hook, listing, nothing
 from tests.interception.talk import HELLO, Fields, Owner, quick
 from tests.interception.wiring import serving
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.real_time,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
-]
+pytestmark = MARKS
 
 FULL = Completion(
     parts=(
@@ -71,11 +65,6 @@ CONFIG = types.GenerateContentConfig(
 PLAIN = types.GenerateContentConfig(tools=[BASH])
 
 
-async def full(call: ModelCall) -> Completion:
-    """An owner who says something of every kind."""
-    return FULL
-
-
 @pytest.fixture(params=["aiohttp", "httpx"])
 def library(request: pytest.FixtureRequest) -> str:
     """Which HTTP library the SDK uses."""
@@ -90,19 +79,15 @@ async def agent(
     *,
     retries: int = 2,
     timeout: float = 30,
-    on_response: Callable[[], None] = lambda: None,
+    on_response: Callable[[], None] = nothing,
 ) -> AsyncGenerator[genai.client.AsyncClient]:
     """The SDK, pointed at the server as agents are."""
-
-    async def hook(*_: object) -> None:
-        on_response()
-
     tracing = aiohttp.TraceConfig()
-    tracing.on_request_end.append(hook)
+    tracing.on_request_end.append(hook(on_response))
     again = types.HttpRetryOptions(attempts=1 + retries, initial_delay=0.01, jitter=0.0)
     options = types.HttpOptions(base_url=server.base_url, retry_options=again, timeout=round(timeout * 1000))
     async with (
-        httpx2.AsyncClient(trust_env=False, event_hooks={"response": [hook]}) as http,
+        httpx2.AsyncClient(trust_env=False, event_hooks={"response": [hook(on_response)]}) as http,
         aiohttp.ClientSession(trace_configs=[tracing]) as session,
     ):
         if library == "httpx":
@@ -133,7 +118,7 @@ async def chunks(
 async def test_one_piece_and_streamed_say_the_same(library: str) -> None:
     """Thoughts, text, parallel calls, finish reason and usage are the same from a stream and in one piece."""
     routes = Routes()
-    one, many = (routes.open(full, rollout_id="r") for _ in range(2))
+    one, many = (routes.open(always(FULL), rollout_id="r") for _ in range(2))
     async with (
         serving(routes) as server,
         agent(server, one.key, library) as first,
@@ -302,9 +287,6 @@ async def test_the_end_of_a_budget_is_an_answer(stream: bool) -> None:  # noqa: 
 
 async def test_a_script_answers(tmp_path: Path) -> None:
     """A script written for any agent drives one that speaks this dialect, its SDK calling the tools by itself."""
-    path = tmp_path / "script.json"
-    turns = [{"thinking": "hm", "tools": [{"name": "bash", "arguments": {"command": "ls"}}] * 2}, {"text": "Solved."}]
-    path.write_text(json.dumps({"script": [{"turns": turns}]}))
     ran: list[str] = []
 
     def bash(command: str) -> str:
@@ -313,7 +295,7 @@ async def test_a_script_answers(tmp_path: Path) -> None:
         return "a.py"
 
     routes = Routes()
-    route = routes.open(ScriptedModel.read(path), rollout_id="r")
+    route = routes.open(listing(tmp_path, 2), rollout_id="r")
     async with serving(routes) as server, agent(server, route.key) as client:
         config = types.GenerateContentConfig(tools=[bash])
         answer = await client.models.generate_content(model="m", contents="hi", config=config)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 import openai
@@ -16,13 +15,10 @@ from openai.types.chat import (
 )
 
 from greenroom.interception import Limits, ModelError, Routes
-from greenroom.interception.routes import Route
-from greenroom.interception.server import Server
 from greenroom.messages import (
     ChatMessage,
     Completion,
     Image,
-    ModelCall,
     Sampling,
     Text,
     Thinking,
@@ -31,14 +27,12 @@ from greenroom.messages import (
     ToolUse,
     Usage,
 )
+from tests.interception.sdk import MARKS, always, at_second
+from tests.interception.sdk import openai_agent as agent
 from tests.interception.talk import HELLO, Owner, quick
 from tests.interception.wiring import serving
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.real_time,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
-]
+pytestmark = MARKS
 
 FULL = Completion(
     parts=(
@@ -56,32 +50,10 @@ BASH: ChatCompletionFunctionToolParam = {
 }
 
 
-async def full(call: ModelCall) -> Completion:
-    """An owner who says something of every kind."""
-    return FULL
-
-
-@asynccontextmanager
-async def agent(
-    server: Server, route: Route, *, retries: int = 2, timeout: float = 30, on_request: Callable[[], None] | None = None
-) -> AsyncGenerator[openai.AsyncOpenAI]:
-    """The SDK, pointed at the server as agents are."""
-
-    async def hook(request: object) -> None:
-        if on_request is not None:
-            on_request()
-
-    http = openai.DefaultAsyncHttpxClient(trust_env=False, event_hooks={"request": [hook]})
-    async with openai.AsyncOpenAI(
-        base_url=f"{server.base_url}/v1", api_key=route.key, max_retries=retries, timeout=timeout, http_client=http
-    ) as client:
-        yield client
-
-
 async def test_one_piece_and_streamed_say_the_same() -> None:
     """Reasoning, text, parallel tool calls, finish reason and usage are the same from a stream and in one piece."""
     routes = Routes()
-    one, many = (routes.open(full, rollout_id="r") for _ in range(2))
+    one, many = (routes.open(always(FULL), rollout_id="r") for _ in range(2))
     async with serving(routes) as server, agent(server, one) as first, agent(server, many) as second:
         whole = await first.chat.completions.create(model="m", messages=HI)
         async with second.chat.completions.stream(
@@ -155,13 +127,8 @@ async def test_events_flow_before_the_answer() -> None:
 async def test_a_timeout_and_its_retry_are_one_call(stream: bool) -> None:  # noqa: FBT001 - a parameter
     """An SDK that loses patience and asks again gets the answer to its first request."""
     routes, owner = Routes(Limits(grace=60)), Owner()
-    route, requests = routes.open(owner, rollout_id="r"), iter(range(9))
-
-    def on_request() -> None:
-        if next(requests) == 1:
-            owner.answer(FULL)
-
-    async with serving(routes) as server, agent(server, route, timeout=0.3, on_request=on_request) as client:
+    route, again = routes.open(owner, rollout_id="r"), at_second(partial(owner.answer, FULL))
+    async with serving(routes) as server, agent(server, route, timeout=0.3, on_request=again) as client:
         if stream:
             with pytest.raises(openai.APITimeoutError):
                 async for _ in await client.chat.completions.create(model="m", messages=HI, stream=True):

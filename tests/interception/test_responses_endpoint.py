@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-import anyio
 import pytest
 
-from greenroom.interception import Limits, Request, Routes
+from greenroom.interception import Request, Routes
 from greenroom.interception.dialects import sse
-from tests.interception.talk import Fields, Owner, quick, request, serving
+from tests.interception.dialect_endpoint import after_half_an_hour, refusal
+from tests.interception.talk import Fields, Owner, request, serving
 from tests.interception.test_responses_reply import reassemble
 
 pytestmark = pytest.mark.anyio
@@ -26,25 +26,9 @@ def hello(**more: object) -> Fields:
 
 async def test_half_an_hour_is_not_too_long() -> None:
     """A stream begins at once, never falls silent, and carries the whole answer when that takes thirty minutes."""
-    routes, owner = Routes(Limits(keepalive=10)), Owner()
-    events: list[sse.ServerSentEvent] = []
-
-    async def think() -> None:
-        await owner.was_asked()
-        await anyio.sleep(1800)
-        owner.answer()
-
-    async with serving(routes) as endpoint, anyio.create_task_group() as tasks:
-        tasks.start_soon(think)
-        sent = request(routes.open(owner, rollout_id="r").key, hello(stream=True), RESPONSES)
-        response = await endpoint.handle(sent)
-        assert not isinstance(response.body, bytes)
-        parser, last = sse.Parser(), anyio.current_time()
-        async for piece in response.body:
-            assert anyio.current_time() - last <= 10
-            last = anyio.current_time()
-            events += parser.feed(piece)
-        await response.body.aclose()
+    pieces = await after_half_an_hour(lambda key: request(key, hello(stream=True), RESPONSES))
+    parser = sse.Parser()
+    events = [event for piece in pieces for event in parser.feed(piece)]
     assert [event.name for event in events[:3]] == ["response.created", *["response.in_progress"] * 2]
     assert reassemble(events)["output"][0]["content"][0]["text"] == "hello"
 
@@ -81,11 +65,5 @@ REFUSED: list[tuple[Request, int, str]] = [
 @pytest.mark.parametrize(("sent", "status", "kind"), REFUSED)
 async def test_refusals_have_the_shape_of_the_dialect(sent: Request, status: int, kind: str) -> None:
     """Whatever is refused, is so in the words of this dialect, with its status, and not to be tried again."""
-    routes = Routes(Limits(body=1000))
-    headers = {"x-api-key": routes.open(quick, rollout_id="r").key, **sent.headers}
-    if headers.get("authorization") == "Bearer ":
-        del headers["authorization"]
-    async with serving(routes) as endpoint:
-        response = await endpoint.handle(Request(method=sent.method, path=sent.path, headers=headers, body=sent.body))
-        assert (response.status, response.headers["x-should-retry"]) == (status, "false")
-        assert json.loads(await response.read())["error"]["type"] == kind
+    found, again, error = await refusal(sent)
+    assert (found, again, error["type"]) == (status, "false", kind)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -22,13 +21,9 @@ from openai.types.responses import (
 
 from greenroom.interception import Limits, ModelError, Routes
 from greenroom.interception.dialects.responses_input import UNSIGNED
-from greenroom.interception.routes import Route
-from greenroom.interception.scripted import ScriptedModel
-from greenroom.interception.server import Server
 from greenroom.messages import (
     ChatMessage,
     Completion,
-    ModelCall,
     Sampling,
     Text,
     Thinking,
@@ -37,14 +32,12 @@ from greenroom.messages import (
     ToolUse,
     Usage,
 )
+from tests.interception.sdk import MARKS, always, at_second, listing
+from tests.interception.sdk import openai_agent as agent
 from tests.interception.talk import HELLO, Owner, quick
 from tests.interception.wiring import serving
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.real_time,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
-]
+pytestmark = MARKS
 
 FULL = Completion(
     parts=(
@@ -78,37 +71,15 @@ TOOLS: list[ToolParam] = [
 HI: EasyInputMessageParam = {"role": "user", "content": "hi"}
 
 
-async def full(call: ModelCall) -> Completion:
-    """An owner who says something of every kind."""
-    return FULL
-
-
 def back(response: Response) -> list[ResponseInputItemParam]:
     """The output of a response as the input of the next, as the SDK's users write it."""
     return [cast("ResponseInputItemParam", item.to_dict()) for item in response.output]
 
 
-@asynccontextmanager
-async def agent(
-    server: Server, route: Route, *, retries: int = 2, timeout: float = 30, on_request: Callable[[], None] | None = None
-) -> AsyncGenerator[openai.AsyncOpenAI]:
-    """The SDK, pointed at the server as agents are."""
-
-    async def hook(request: object) -> None:
-        if on_request is not None:
-            on_request()
-
-    http = openai.DefaultAsyncHttpxClient(trust_env=False, event_hooks={"request": [hook]})
-    async with openai.AsyncOpenAI(
-        base_url=f"{server.base_url}/v1", api_key=route.key, max_retries=retries, timeout=timeout, http_client=http
-    ) as client:
-        yield client
-
-
 async def test_one_piece_and_streamed_say_the_same() -> None:
     """Reasoning, text, parallel calls of every kind of tool, status and usage are the same streamed and whole."""
     routes = Routes()
-    one, many = (routes.open(full, rollout_id="r") for _ in range(2))
+    one, many = (routes.open(always(FULL), rollout_id="r") for _ in range(2))
     async with serving(routes) as server, agent(server, one) as first, agent(server, many) as second:
         whole = await first.responses.create(model="m", input="hi", tools=TOOLS)
         events = [e async for e in await second.responses.create(model="m", input="hi", tools=TOOLS, stream=True)]
@@ -200,13 +171,8 @@ async def test_an_answer_that_was_cut_short() -> None:
 async def test_a_timeout_and_its_retry_are_one_call(stream: bool) -> None:  # noqa: FBT001 - a parameter
     """An SDK that loses patience and asks again gets the answer to its first request."""
     routes, owner = Routes(Limits(grace=60)), Owner()
-    route, requests = routes.open(owner, rollout_id="r"), iter(range(9))
-
-    def on_request() -> None:
-        if next(requests) == 1:
-            owner.answer(FULL)
-
-    async with serving(routes) as server, agent(server, route, timeout=0.3, on_request=on_request) as client:
+    route, again = routes.open(owner, rollout_id="r"), at_second(partial(owner.answer, FULL))
+    async with serving(routes) as server, agent(server, route, timeout=0.3, on_request=again) as client:
         if stream:
             with pytest.raises(openai.APITimeoutError):
                 async for _ in await client.responses.create(model="m", input="hi", stream=True):
@@ -300,13 +266,10 @@ async def test_the_end_of_a_budget_is_an_answer(stream: bool) -> None:  # noqa: 
 
 async def test_a_script_answers(tmp_path: Path) -> None:
     """A script written for any agent drives one that speaks this dialect, by the turns of its conversation."""
-    path = tmp_path / "script.json"
-    turns = [{"thinking": "hm", "tools": [{"name": "bash", "arguments": {"command": "ls"}}] * 2}, {"text": "Solved."}]
-    path.write_text(json.dumps({"script": [{"turns": turns}]}))
     routes = Routes()
     async with (
         serving(routes) as server,
-        agent(server, routes.open(ScriptedModel.read(path), rollout_id="r")) as client,
+        agent(server, routes.open(listing(tmp_path, 2), rollout_id="r")) as client,
     ):
         first = await client.responses.create(model="m", input=[HI], tools=[BASH])
         ids = [item.call_id for item in first.output if item.type == "function_call"]

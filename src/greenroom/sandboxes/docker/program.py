@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import aiohttp
 
 from greenroom.sandboxes.base import SandboxError
+from greenroom.sandboxes.chunks import Chunks
 from greenroom.sandboxes.docker.client import Hijacked
 from greenroom.sandboxes.docker.life import Life
 from greenroom.sandboxes.local.tail import Tail
@@ -47,21 +48,6 @@ class Keeping(Protocol):
         ...
 
 
-class _Chunks:
-    """What a reader gets: unlike an async generator, it may be dropped half-way."""
-
-    def __init__(self, chunk: Callable[[], Awaitable[bytes]]) -> None:
-        self._chunk = chunk
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if chunk := await self._chunk():
-            return chunk
-        raise StopAsyncIteration
-
-
 class Program:
     """One exec of an engine: a stream for its output, an event for its exit."""
 
@@ -82,7 +68,7 @@ class Program:
 
     def output(self) -> AsyncIterator[bytes]:
         """Standard output and error as they come. For one reader, who may stop at any time."""
-        return _Chunks(self._chunk)
+        return Chunks(self._chunk)
 
     async def wait(self) -> int:
         """Exit code, as the engine reports it: 128 + N if signal N ended it. The output's end says nothing about it."""

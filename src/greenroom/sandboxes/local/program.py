@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol, Self
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 import anyio
 
 from greenroom.sandboxes.base import SandboxError
+from greenroom.sandboxes.chunks import Chunks
 from greenroom.sandboxes.local.tail import Tail
 from greenroom.sandboxes.local.wire import Pipe
 
@@ -34,21 +35,6 @@ class Keeping(Protocol):
         ...
 
 
-class _Chunks:
-    """What a reader gets: unlike an async generator, it may be dropped half-way."""
-
-    def __init__(self, chunk: Callable[[], Awaitable[bytes]]) -> None:
-        self._chunk = chunk
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if chunk := await self._chunk():
-            return chunk
-        raise StopAsyncIteration
-
-
 class Program:
     """One job of a keeper: a pipe for its output, a pipe for its exit."""
 
@@ -62,7 +48,7 @@ class Program:
 
     def output(self) -> AsyncIterator[bytes]:
         """Standard output and error as they come. For one reader, who may stop at any time."""
-        return _Chunks(self._chunk)
+        return Chunks(self._chunk)
 
     async def wait(self) -> int:
         """Exit code as the keeper reports it; the end of the output says nothing about it."""

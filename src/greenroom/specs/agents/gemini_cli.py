@@ -17,13 +17,16 @@ _PROGRAM = "node_modules/@google/gemini-cli/bundle/gemini.js"
 def gemini_command(launch: Launch) -> Invocation:
     """One prompt from standard input, its steps as JSON."""
     return Invocation(
-        argv=(
-            *(f"{launch.prefix}/bin/node", f"{launch.prefix}/{_PROGRAM}"),
-            *("--model", launch.model, "--output-format", "stream-json", *launch.approvals),
-        ),
+        argv=argv(launch, _PROGRAM),
         env={"GEMINI_API_KEY": launch.api_key, "GOOGLE_GEMINI_BASE_URL": launch.root_url},
         files={".gemini/settings.json": json.dumps(settings(launch, "gemini-api-key"))},
     )
+
+
+def argv(launch: Launch, program: str) -> tuple[str, ...]:
+    """The program with one prompt from standard input, its steps as JSON."""
+    node, script = f"{launch.prefix}/bin/node", f"{launch.prefix}/{program}"
+    return (node, script, "--model", launch.model, "--output-format", "stream-json", *launch.approvals)
 
 
 def settings(launch: Launch, auth: str) -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
+from greenroom.specs.agent import Invocation, Launch
 from greenroom.specs.agents.machine import CPU
-from greenroom.specs.agents.opencode import config, opencode_events
+from greenroom.specs.agents.opencode_family import family_invocation, family_spec
 
 _VERSION = "7.7.7"
 _PACKAGE = f"@kilocode/cli-linux-{CPU}"
@@ -14,24 +12,17 @@ _PROGRAM = f"node_modules/{_PACKAGE}/bin/kilo"
 
 
 def kilo_command(launch: Launch) -> Invocation:
-    """``kilo run``, with a title so that it does not ask the model for one."""
-    return Invocation(
-        argv=(f"{launch.prefix}/{_PROGRAM}", "run", "--format", "json", "--title", "task", *launch.approvals),
-        env={
-            "KILO_CONFIG_CONTENT": json.dumps(config(launch, {"timeout": False})),
-            "GREENROOM_API_KEY": launch.api_key,
-        },
-    )
+    """``kilo run``, with its time-out lifted."""
+    return family_invocation(launch, _PROGRAM, variable="KILO_CONFIG_CONTENT", patience={"timeout": False})
 
 
-KILO = AgentSpec(
-    name="kilo",
-    dialect="chat",
-    command=kilo_command,
+KILO = family_spec(
+    "kilo",
+    _PACKAGE,
+    _VERSION,
+    program=_PROGRAM,
     summary=f"Kilo {_VERSION}: a fork of OpenCode",
-    version=_VERSION,
-    recipe=NpmRecipe(packages=(f"{_PACKAGE}@{_VERSION}",)),
-    check=(f"{{prefix}}/{_PROGRAM}", "--version"),
+    command=kilo_command,
     quiet={
         "KILO_DISABLE_MODELS_FETCH": "1",
         "KILO_DISABLE_AUTOUPDATE": "1",
@@ -40,13 +31,6 @@ KILO = AgentSpec(
         "KILO_DISABLE_PRESENCE": "1",
         "KILO_DISABLE_SESSION_INGEST": "1",
         "KILO_TELEMETRY_LEVEL": "off",
-        "npm_config_offline": "true",
     },
-    approvals={"all_tools": ("--auto",)},
-    approve=("all_tools",),
-    mcp=True,
-    events=opencode_events,
-    turn_limit="advisory",
-    timeouts=(Timeout(what="silence on a stream", seconds=300, lifted=True),),
     proof="proved",
 )

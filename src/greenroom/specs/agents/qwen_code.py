@@ -6,7 +6,7 @@ import json
 
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
 from greenroom.specs.agents.claude_code import claude_events
-from greenroom.specs.agents.gemini_cli import settings
+from greenroom.specs.agents.gemini_cli import argv, settings
 from greenroom.specs.agents.machine import NODE
 
 _VERSION = "0.24.4"
@@ -21,10 +21,7 @@ def qwen_command(launch: Launch) -> Invocation:
     # Without this, MCP tools are held back until the model looks them up.
     tools = {"toolSearch": {"enabled": False}}
     return Invocation(
-        argv=(
-            *(f"{launch.prefix}/bin/node", f"{launch.prefix}/{_PROGRAM}"),
-            *("--model", launch.model, "--output-format", "stream-json", *launch.approvals),
-        ),
+        argv=argv(launch, _PROGRAM),
         env={"OPENAI_API_KEY": launch.api_key, "OPENAI_BASE_URL": launch.base_url, "OPENAI_MODEL": launch.model},
         files={".qwen/settings.json": json.dumps({**settings(launch, "openai"), "model": patience, "tools": tools})},
     )
