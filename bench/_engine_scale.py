@@ -129,8 +129,6 @@ async def measure(count: int, concurrency: int) -> dict[str, float]:
 
 def main() -> None:
     count, concurrency = (int(text) for text in sys.argv[1:3])
-    for calm in sys.argv[3:]:
-        gc.set_threshold(*map(int, calm.split(",")))
     found = anyio.run(measure, count, concurrency, backend_options=virtual_backend_options("asyncio"))
     print(json.dumps(found))
 

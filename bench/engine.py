@@ -7,8 +7,7 @@ seals each with bubblewrap where that is installed; verifiers' subprocess runtim
 same by the same agent and the same model server, one after the other, in turns, each in a process of its own whose CPU
 time, event-loop lag and peak memory these are; agents and the model server are other processes. ``scale``: ten thousand
 simulated rollouts, two thousand at once, in one process and in virtual time; ``own`` is what is left of its CPU time
-without that of the simulation itself. ``calm`` is the same with Python's collector told to come less often
-(``gc.set_threshold(10_000, 10, 10)``), as docs/engine.md advises for thousands at once. ``--alone`` leaves verifiers
+without that of the simulation itself. ``--alone`` leaves verifiers
 out, ``--quick`` is for a look. It takes about four minutes, and some more to install verifiers once.
 """
 
@@ -26,7 +25,6 @@ from _peers import Missing, Peer, environment
 from _report import Report, Row, Target, machine, number, print_targets, seconds, table
 
 VERIFIERS = Peer("verifiers", "0.4.0", "verifiers_engine.py")
-CALM = "10000,10,10"
 MILLI, MEGA, KIBI = 1e-3, 1e6, 1024
 _SECONDS = 600
 _IMPORTS = {
@@ -52,8 +50,7 @@ def run(*, quick: bool, alone: bool) -> Report:
     peers: dict[str, str] = {}
     metrics = rollouts(32 if quick else 256, 1 if quick else 2, peers, alone=alone)
     scale = ("1000", "500") if quick else ("10000", "2000")
-    for name, calm in (("scale", ()), ("calm", (CALM,))):
-        metrics |= {f"{name}.{key}": value for key, value in child(HERE / "_engine_scale.py", *scale, *calm).items()}
+    metrics |= {f"scale.{key}": value for key, value in child(HERE / "_engine_scale.py", *scale).items()}
     metrics |= {key: imported(code) for key, code in _IMPORTS.items()}
     ratios = {
         key: metrics[f"verifiers.{key}"] / metrics[f"greenroom.{key}"]
@@ -128,9 +125,9 @@ def targets(metrics: dict[str, float], ratios: dict[str, float]) -> list[Target]
         most("rollouts.lag_p99_ms", metrics["greenroom.lag_p99"] / MILLI, 100.0),
         most("rollouts.peak_MB", metrics["greenroom.peak_MB"], 120.0),
         most("import.MB", metrics["import.greenroom.MB"], 60.0),
-        most("scale.KiB_per_live", metrics["calm.bytes_per_live"] / KIBI, 64.0),
-        most("scale.own_cpu_ms", metrics["calm.own_cpu"] / MILLI, 3.0),
-        most("scale.bytes_per_outcome", metrics["calm.bytes_per_outcome"], 1000.0),
+        most("scale.KiB_per_live", metrics["scale.bytes_per_live"] / KIBI, 64.0),
+        most("scale.own_cpu_ms", metrics["scale.own_cpu"] / MILLI, 3.0),
+        most("scale.bytes_per_outcome", metrics["scale.bytes_per_outcome"], 1000.0),
         Target(key="verifiers.cpu", value=ratios.get("cpu"), must=1.0, aim=4.0, better="higher"),
         Target(key="verifiers.lag_p99", value=ratios.get("lag_p99"), must=1.0, aim=10.0, better="higher"),
     ]
@@ -157,15 +154,14 @@ def show(report: Report) -> None:
     table("rollouts", ("CPU each", "per CPU second", "lag p99", "lag at most", "peak memory"), rows)
     rows = [
         Row(
-            title=f"{number(metrics[f'{name}.rollouts'])}, {number(metrics[f'{name}.concurrency'])} at once, {name}",
+            title=f"{number(metrics['scale.rollouts'])}, {number(metrics['scale.concurrency'])} at once",
             cells=(
-                seconds(metrics[f"{name}.own_cpu"]),
-                seconds(metrics[f"{name}.work_cpu"]),
-                f"{number(metrics[f'{name}.bytes_per_live'] / KIBI)} KiB",
-                f"{number(metrics[f'{name}.bytes_per_outcome'])} B",
+                seconds(metrics["scale.own_cpu"]),
+                seconds(metrics["scale.work_cpu"]),
+                f"{number(metrics['scale.bytes_per_live'] / KIBI)} KiB",
+                f"{number(metrics['scale.bytes_per_outcome'])} B",
             ),
         )
-        for name in ("scale", "calm")
     ]
     table("simulated", ("own CPU each", "the work itself", "memory of a live one", "left by each"), rows)
     for key in _IMPORTS:
