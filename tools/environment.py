@@ -58,15 +58,14 @@ def main(kind: str) -> int:
 
 def make(kind: str) -> None:
     """Make it, one at a time."""
-    with_root = os.open(ROOT, os.O_RDONLY)
-    fcntl.flock(with_root, fcntl.LOCK_EX)  # given up when the process ends
+    fcntl.flock(os.open(ROOT, os.O_RDONLY), fcntl.LOCK_EX)  # until the process ends
     kinds = list(PINS)
     if any(stamp(each).is_file() for each in kinds[kinds.index(kind) :]):
         return
     began = time.monotonic()
+    wheels = cache()
     if not any(stamp(each).is_file() for each in kinds):
         create()
-    wheels = cache()
     if not install(kind, wheels, quietly=True):
         download(kind, wheels)
         install(kind, wheels)
@@ -133,7 +132,7 @@ def download(kind: str, wheels: Path) -> None:
     ) as process:
         for line in process.stdout or ():
             output.append(line)
-            if found := re.match(r"(?:Collecting|Ignoring) (\S+?)(?:[=:;]|\s)", line):
+            if found := re.match(r"(?:Collecting|Ignoring|Processing) (\S+?)(?:[=:;]|\s)", line):
                 progress.step(found[1])
     progress.end()
     if process.returncode != 0:
