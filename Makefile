@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := uv==0.13.8
 ARGS ?=
 
-.PHONY: install run-environment test-environment demo test check format oracle agents bench docs lock clean bubblewrap
+.PHONY: install run-environment test-environment demo test check format bare calendar oracle agents bench docs lock clean bubblewrap
 
 # What the targets need and no more: `demo` downloads a third of the packages that `check` does.
 run-environment test-environment install: bubblewrap
@@ -39,6 +39,13 @@ check: install
 format: install
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# The README's commands as newcomers run them, on every bare machine that CI draws from; and what a later year could break.
+bare:
+	.ci/bare all
+
+calendar:
+	.ci/calendar
 
 # The same trees and scripts on our supervisor and on Erlang/OTP's: `make oracle N=5000`. Needs Debian's erlang-base.
 N ?= 1000
