@@ -35,4 +35,4 @@ def _arrow(name: str) -> Any:  # noqa: ANN401 - see above
     except ModuleNotFoundError as error:
         if error.name not in {name, "pyarrow"}:
             raise
-        raise FileProblem("Parquet files need pyarrow: pip install 'greenroom[parquet]'") from error
+        raise FileProblem("Parquet files need pyarrow: pip install 'pyarrow>=21'") from error
