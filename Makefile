@@ -1,43 +1,32 @@
 # Every target makes what it needs first: `make demo` and `make test` work in a fresh clone.
 
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check
+# The first Python that is new enough; `make ... PYTHON=/opt/python3.13` chooses another.
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
+BIN := .venv/bin
 UV := uv==0.13.8
 ARGS ?=
 
-# The stamp's name says what the environment was made from, so a changed pin makes a new one and touched files do not.
-KEY := $(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
-STAMP := $(VENV)/.made-from-$(KEY)
+.PHONY: install run-environment test-environment demo test check format oracle agents bench docs lock clean bubblewrap
 
-.PHONY: install demo test check format oracle agents bench docs lock clean bubblewrap
+# What the targets need and no more: `demo` downloads a third of the packages that `check` does.
+run-environment test-environment install: bubblewrap
+	@test -n '$(PYTHON)' || { echo 'greenroom needs Python 3.11 or newer, and finds none: make $(MAKECMDGOALS) PYTHON=...' >&2; exit 1; }
+	@'$(PYTHON)' tools/environment.py $(if $(filter install,$@),dev,$(@:-environment=))
 
-install: bubblewrap $(STAMP)
-
-$(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "greenroom needs Python 3.11 or newer: make install PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' \
-		|| { echo "Python cannot make virtual environments. Debian, Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "making $(VENV) from constraints.txt, with $$($(PYTHON) --version); this takes about half a minute"
-	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --require-hashes -r constraints.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
-	@rm -f $(VENV)/.made-from-*
-	@touch $@
-
-# The local sandbox seals agents with bubblewrap; everything else works without it.
+# Local sandboxes are sealed by bubblewrap. Root gets it at once; everybody else is told by what needs it.
 bubblewrap:
-	@command -v bwrap >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
-		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap; } \
-		|| printf '%s\n' '' '*** bubblewrap is not installed: local sandboxes cannot be sealed and will be refused.' \
-			'*** Debian, Ubuntu: apt-get install bubblewrap    Fedora: dnf install bubblewrap' '' >&2
+	@command -v bwrap >/dev/null 2>&1 || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1 || { \
+		echo 'installing bubblewrap, which seals local sandboxes'; \
+		timeout 180 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 180 apt-get install -qq -y \
+			--no-install-recommends bubblewrap >/dev/null; } || echo '*** bubblewrap could not be installed' >&2
 
-demo: install
+demo: run-environment
 	$(BIN)/python examples/demo/run.py $(ARGS)
 
-test: install
+test: test-environment
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: install
@@ -66,14 +55,17 @@ bench: install
 docs: install
 	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
-# Pins again whatever pyproject.toml asks for. The file holds names, versions and hashes, never an address.
+# Pins again whatever pyproject.toml asks for. The files hold names, versions and hashes, never an address.
 lock:
-	$(PYTHON) -m venv .venv-lock
+	'$(PYTHON)' -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check '$(UV)'
-	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group dev --extra cli --extra parquet --extra terminal-bench --extra trio --extra uvloop \
-		pyproject.toml --output-file constraints.txt
+	.venv-lock/bin/uv $(COMPILE) --upgrade $(EXTRAS) --group dev --output-file constraints.txt
+	.venv-lock/bin/uv $(COMPILE) --constraints constraints.txt $(EXTRAS) --group test --output-file constraints-test.txt
+	.venv-lock/bin/uv $(COMPILE) --constraints constraints.txt --extra cli --group install --output-file constraints-run.txt
+
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+EXTRAS := --extra cli --extra parquet --extra terminal-bench --extra trio --extra uvloop
 
 clean:
-	rm -rf $(VENV) .venv-lock dist site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-lock dist site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -3,12 +3,15 @@
 Nothing is needed but a fresh clone: a script stands in for the model. With ``OPENAI_BASE_URL``, ``OPENAI_API_KEY`` and
 ``GREENROOM_MODEL`` set, that model does the work. In the middle of it one sandbox is killed, agent and all, as happens
 on a machine that runs out of memory. Watch its rollout: it is tried again, and the others never notice.
+
+Where sandboxes cannot be sealed, the demo says why and what helps, and runs 24 rollouts in simulated sandboxes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -19,6 +22,7 @@ from pathlib import Path
 
 import anyio
 import msgspec
+import simulation
 from accident import Accident
 from rich.console import RenderableType
 
@@ -28,6 +32,7 @@ from greenroom.cli.interruption import Interruption
 from greenroom.cli.live import drawing, picture, show_cursor
 from greenroom.cli.logs import log_to
 from greenroom.cli.output import Output
+from greenroom.cli.sandbox_check import try_sandbox
 from greenroom.cli.tally import Tally, one_line
 from greenroom.engine import EngineError
 from greenroom.interception import model_for
@@ -114,42 +119,69 @@ class Demo:
     def conclude(self) -> int:
         """Print what became of it; the exit status."""
         print(f"\n{self.tally.table()}\n\n{self.tally.totals()}")
-        print(self.accident.note or "Nothing was killed on purpose this time.")
+        if self.accident.note:
+            print(self.accident.note)
         for agent in self.work:
             print(f"results of {agent}: {self.out / agent}  (outcomes.jsonl: a line each; run.db: everything)")
+        print(f"\nWhat next:\n{next_steps(sealed='simulated' not in self.work)}")
         return self.interruption.exit_status or (0 if len(self.tally.lines) == self.total else 1)
 
 
-async def demo(options: argparse.Namespace) -> int:
+async def demo(options: argparse.Namespace, problem: SandboxError | None) -> int:
     """Make the engines, share the tasks out among them, and run."""
     out = options.out.absolute()
-    tasks = gr.load_tasks(HERE / "tasks")
     model = real_model() or gr.Scripted(str(HERE / "model.toml"))
-    agents = await agents_that_run(options.agents)
     with tempfile.TemporaryDirectory(prefix="greenroom-demo-") as scratch:
         answers = model_for(model)
-        accident = Accident(answers, tasks[0].id, 0, Path(scratch))
-        show = Demo(out, accident)
-        for number, agent in enumerate(agents):
-            show.work[agent] = (
-                gr.Engine(
-                    agent,
-                    # Only the first agent's sandboxes are where the accident happens.
-                    sandbox=gr.Local(root=None if number else scratch, unsafe=options.unsafe),
-                    model=model if number else accident,
-                    concurrency=AT_ONCE,
-                    deadline=900,
-                    store=out / agent,
-                    name=f"demo-{agent}",
-                ),
-                tasks[number :: len(agents)],
-            )
-        print(f"{show.total} rollouts of {len(tasks)} tasks with {' and '.join(agents)}; results: {out}", flush=True)
+        first = gr.load_tasks(HERE / "tasks")[0].id
+        show = Demo(out, Accident(answers, first, 0, Path(scratch)))
+        if problem is None:
+            await employ(show, model, scratch, options)
+        else:
+            simulate(show, problem)
+        print(f"{show.total} rollouts with {' and '.join(show.work)}; results: {out}", flush=True)
         try:
             await show.run()
         finally:
             await answers.close()
     return show.conclude()
+
+
+async def employ(show: Demo, model: gr.Upstream | gr.Scripted, scratch: str, options: argparse.Namespace) -> None:
+    """An engine for each agent, in local sandboxes. Only in those of the first one the accident happens."""
+    tasks = gr.load_tasks(HERE / "tasks")
+    agents = await agents_that_run(options.agents)
+    for number, agent in enumerate(agents):
+        engine = gr.Engine(
+            agent,
+            sandbox=gr.Local(root=None if number else scratch, unsafe=options.unsafe),
+            model=model if number else show.accident,
+            concurrency=AT_ONCE,
+            deadline=900,
+            store=show.out / agent,
+            name=f"demo-{agent}",
+        )
+        show.work[agent] = (engine, tasks[number :: len(agents)])
+
+
+def simulate(show: Demo, problem: SandboxError) -> None:
+    """Say what cannot be shown here, and have the rest shown."""
+    print(
+        f"*** The rollouts of bash and pi cannot run here, since no sandbox can be sealed: {problem}\n"
+        "*** `greenroom doctor` says what this machine lacks. Without isolation they do run: make demo ARGS=--unsafe\n"
+        "Shown instead: the same engine with simulated sandboxes, in which things go wrong on purpose.\n",
+        flush=True,
+    )
+    engine = gr.Engine(
+        "simulated",
+        sandbox=simulation.SANDBOX,
+        model=simulation.model,
+        concurrency=AT_ONCE * 2,
+        deadline=simulation.DEADLINE,
+        store=show.out / "simulated",
+        name="demo-simulated",
+    )
+    show.work["simulated"] = (engine, simulation.TASKS)
 
 
 async def agents_that_run(wanted: list[str]) -> list[str]:
@@ -172,6 +204,40 @@ def real_model() -> gr.Upstream | None:
     return gr.Upstream(base_url=url, model=name, api_key_env="OPENAI_API_KEY") if url and key and name else None
 
 
+def next_steps(*, sealed: bool) -> str:
+    """Commands to go on with, ready to be pasted."""
+    program = Path(sys.executable).with_name("greenroom")
+    greenroom = [os.path.relpath(program)] if program.exists() else [os.path.relpath(sys.executable), "-m", "greenroom"]
+    here = os.path.relpath(HERE)
+    agent = ("bash",) if sealed else ("simulated", "--sandbox", "simulated")
+    steps = {
+        "what this machine can run": ("doctor",),
+        "the agents, and whether they are installed": ("agents",),
+        "a run of your own": (
+            *(
+                "run",
+                f"{here}/tasks/slugify",
+                "--model",
+                f"{here}/model.toml",
+                "--out",
+                "runs/first",
+                "--agent",
+                *agent,
+            ),
+        ),
+    }
+    return "\n".join(f"  {shlex.join([*greenroom, *step])}   # {what}" for what, step in steps.items())
+
+
+def what_stops_sandboxes() -> SandboxError | None:
+    """Why no local sandbox can be sealed, found out by trying."""
+    try:
+        try_sandbox()
+    except SandboxError as error:
+        return error
+    return None
+
+
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -184,10 +250,14 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the demo; the exit status."""
     options = arguments()
-    options.out.mkdir(parents=True, exist_ok=True)
-    log_to(options.out / "greenroom.log", terminal=False)
     try:
-        return anyio.run(demo, options)
+        options.out.mkdir(parents=True, exist_ok=True)
+        log_to(options.out / "greenroom.log", terminal=False)
+    except OSError as error:
+        print(f"results cannot be kept: {error}; --out names another directory", file=sys.stderr)
+        return 1
+    try:
+        return anyio.run(demo, options, None if options.unsafe else what_stops_sandboxes())
     except SandboxError as error:
         print(f"sandboxes cannot be used: {error}; `greenroom doctor` says more", file=sys.stderr)
         return 1
