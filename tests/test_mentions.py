@@ -46,7 +46,8 @@ def findings(look: Callable[[str], Collection[str]], paths: Iterable[Path] = TEX
 
 def targets() -> set[str]:
     """Return what `make` can be asked for."""
-    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    rules = re.findall(r"^([a-z][a-z -]*):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return {target for rule in rules for target in rule.split()}
 
 
 def pages() -> str:
@@ -199,7 +200,7 @@ def test_a_file_or_target_that_is_not_there_is_found() -> None:
 def code_variables() -> set[str]:
     """Return the variables that are set or read in code: all in the package, those that are read elsewhere."""
     found = set[str]()
-    for path in [*SOURCES, *(ROOT / "examples").rglob("*.py")]:
+    for path in [*SOURCES, *(ROOT / "examples").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]:
         found |= names.variables("\n".join(texts.literals(path.read_text())))
     for folder in ("tests", "bench"):
         found = found.union(*(names.read_variables(path.read_text()) for path in (ROOT / folder).rglob("*.py")))
