@@ -30,7 +30,7 @@ async def model(call: ModelCall) -> Completion:
 async def rewards(tasks: list[gr.TaskSpec]) -> AsyncIterator[float]:
     async with gr.Engine("bash", model=model, sandbox=gr.Local(), concurrency=8) as engine:
         async for outcome in engine.run(tasks, samples=2):
-            if outcome.reward is not None:
+            if isinstance(outcome.reward, float):
                 yield outcome.reward
 """
 WRONG = """
@@ -38,13 +38,13 @@ import greenroom as gr
 from greenroom.messages import Completion, ModelCall, Text
 
 
-async def model(call: ModelCall) -> str:
-    return call.index  # wrong: a number
+async def model(call: ModelCall) -> Completion:
+    return Completion(parts=(Text(call.index),))  # wrong: a number
 
 
 async def main() -> None:
     task = gr.TaskSpec(id="x", instruction=7)  # wrong: a number
-    async with gr.Engine("bash", model=model) as engine:  # wrong: answers with a text
+    async with gr.Engine("bash", model=3) as engine:  # wrong: no model
         async for outcome in engine.run([task]):
             reward: float = outcome.reward  # wrong: it may be None
             outcome.rewrad  # wrong: no such field
@@ -63,45 +63,34 @@ def place(make_environment: Callable[[str], Environment], built: Built) -> Envir
 
 @pytest.fixture
 def programs(place: Environment, tree: Path) -> dict[str, str]:
-    """Programs by file name."""
+    """Programs by file name, written where they are checked."""
     programs = {"right.py": RIGHT, "quick_start.py": quick_start(tree), "wrong.py": WRONG}
     for name, text in programs.items():
         (place.path / name).write_text(text)
     return programs
 
 
-def mypy(place: Environment, name: str) -> set[int]:
-    """Lines in which mypy finds an error."""
-    done = run(
-        *(
-            TOOLS / "mypy",
-            "--strict",
-            "--config-file=",
-            "--cache-dir=/dev/null",
-            "--python-executable",
-            place.python,
-            name,
-        ),
-        cwd=place.path,
-    )
+def mypy(place: Environment, *names: str) -> set[tuple[str, int]]:
+    """Files and lines in which mypy finds an error."""
+    options = ("--strict", "--config-file=", "--cache-dir=/dev/null", "--python-executable", place.python)
+    done = run(TOOLS / "mypy", *options, *names, cwd=place.path)
     assert done.status in {0, 1}, done.err
-    return {int(line) for line in re.findall(rf"^{name}:(\d+): error: ", done.out, re.MULTILINE)}
+    return {(name, int(line)) for name, line in re.findall(r"^(.+?):(\d+): error: ", done.out, re.MULTILINE)}
 
 
-def pyright(place: Environment, name: str) -> set[int]:
-    """Lines in which pyright finds an error."""
+def pyright(place: Environment, *names: str) -> set[tuple[str, int]]:
+    """Files and lines in which pyright finds an error."""
     (place.path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    done = run(TOOLS / "pyright", "--outputjson", "--pythonpath", place.python, name, cwd=place.path)
+    done = run(TOOLS / "pyright", "--outputjson", "--pythonpath", place.python, *names, cwd=place.path)
     found = msgspec.json.decode(done.out)["generalDiagnostics"]
-    return {one["range"]["start"]["line"] + 1 for one in found if one["severity"] == "error"}
+    errors = [one for one in found if one["severity"] == "error"]
+    return {(Path(one["file"]).name, one["range"]["start"]["line"] + 1) for one in errors}
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_types_are_visible(
-    place: Environment, programs: dict[str, str], checker: Callable[[Environment, str], set[int]]
+    place: Environment, programs: dict[str, str], checker: Callable[..., set[tuple[str, int]]]
 ) -> None:
     """README's program and a typed one are fine under strict rules, and each wrong use is an error in its line."""
-    assert checker(place, "right.py") == set()
-    assert checker(place, "quick_start.py") == set()
-    wrong = {number for number, line in enumerate(WRONG.splitlines(), 1) if "# wrong" in line}
-    assert checker(place, "wrong.py") == wrong
+    wrong = {("wrong.py", number) for number, line in enumerate(WRONG.splitlines(), 1) if "# wrong" in line}
+    assert checker(place, *programs) == wrong
