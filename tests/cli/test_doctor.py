@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,7 @@ def installed(place: Path, monkeypatch: pytest.MonkeyPatch, *requirements: str) 
     lines = ["Metadata-Version: 2.4", "Name: greenroom", "Version: 0.1.0"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requirements]
     (directory / "METADATA").write_text("\n".join(lines))
-    monkeypatch.syspath_prepend(place)
+    monkeypatch.setattr(sys, "path", [str(place), *sys.path])
 
 
 def test_what_is_optional_does_not_count(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ class Environment(Struct, frozen=True):
     def install(self, *requirements: str, online: bool = False) -> None:
         """Install into it, and see that everything has what it needs."""
         uv = (TOOLS / "uv", "pip")
-        more = {} if online else self.offline
+        more = None if online else self.offline
         succeed(*uv, "install", "--quiet", "--python", self.python, *requirements, cwd=self.path, more=more)
         succeed(*uv, "check", "--python", self.python, cwd=self.path)
 
