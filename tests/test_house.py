@@ -28,7 +28,7 @@ ALLOWED_SLEEPS = {
 }
 """Loops around a sleep that look for nothing: qualified name to reason."""
 
-HEAVY = ("aiohttp", "click", "docker", "e2b", "ray", "rich", "structlog", "textual", "trio")
+HEAVY = ("aiodocker", "aiohttp", "click", "docker", "pyarrow", "rich", "structlog", "trio", "yaml")
 """What `import greenroom` must leave alone."""
 
 # One letter of each stands in brackets, so that this file passes its own test.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -48,12 +49,34 @@ def test_without_bubblewrap_it_says_what_to_install(place: Path, monkeypatch: py
     assert "CANNOT run" in output
 
 
+def installed(place: Path, monkeypatch: pytest.MonkeyPatch, *requirements: str) -> None:
+    """As if greenroom had been installed with these extras."""
+    directory = place / "greenroom-0.1.0.dist-info"
+    directory.mkdir()
+    lines = ["Metadata-Version: 2.4", "Name: greenroom", "Version: 0.1.0"]
+    lines += [f"Requires-Dist: {requirement}" for requirement in requirements]
+    (directory / "METADATA").write_text("\n".join(lines))
+    monkeypatch.setattr(sys, "path", [str(place), *sys.path])
+
+
 def test_what_is_optional_does_not_count(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing extra has its remedy and no influence on the exit status."""
-    monkeypatch.setitem(checks._EXTRAS, "e2b", ("no_such_module",))
+    """A missing extra is said with the libraries it lacks, by their own names, and does not change the exit status."""
+    installed(
+        place,
+        monkeypatch,
+        "anyio>=4.16",
+        "click>=8.2; extra == 'nets'",
+        "no-such-net>=2.1; extra == 'nets'",
+        'no_such.web[fast]<4,>=3.0 ; extra == "nets"',
+        "click>=8.2; extra == 'cli'",
+    )
     status, output = look()
     assert status == 0
-    assert "extra e2b: pip install 'greenroom[e2b]'" in output
+    assert "extra nets: pip install 'no-such-net>=2.1' 'no_such.web[fast]<4,>=3.0'" in output
+    _, output = look("--json")
+    assert finding(output, "extra nets")["detail"] == "not found: no-such-net, no_such.web"
+    assert finding(output, "extra cli")["state"] == "ok"
+    assert "extra anyio" not in output
 
 
 @contextmanager

@@ -58,4 +58,4 @@ def test_without_click_the_command_line_says_what_to_install(start: str) -> None
     """One line with the remedy, and exit status 2."""
     done = run(f"import sys; sys.modules['click'] = None; {start}")
     assert done.returncode == 2
-    assert done.stderr == "greenroom: the command line needs click: pip install 'greenroom[cli]'\n"
+    assert done.stderr == "greenroom: the command line needs click: pip install 'click>=8.2' 'rich>=14.0'\n"

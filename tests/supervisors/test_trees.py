@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -8,6 +11,7 @@ from tests.engine.playing import a_task, an_engine, backend, stage
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Path(__file__).resolve().parents[2]
 ATTEMPT = "/engine/rollouts/r-000001/attempt-1"
 
 
@@ -74,3 +78,29 @@ async def test_every_actor_shows_itself() -> None:
         group.cancel_scope.cancel()
     assert f"{ATTEMPT}/mailbox" in seen
     assert keys[0] not in repr(seen)
+
+
+def drawn(page: str) -> list[tuple[int, str]]:
+    """The engine's tree as a page draws it: how deep, and the first word of each name."""
+    tree = re.search(r"^.*\n└─ engine.*\n(?: .*\n)+", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    assert tree is not None
+    nodes = re.findall(r"^([ │├└]*─) (.+?)(?: {2,}.*)?$", tree[0], re.MULTILINE)
+    return [(len(lines) // 3 + 1, kind(name)) for lines, name in nodes]
+
+
+def kind(name: str) -> str:
+    """What an actor is, without the number of a rollout or an attempt."""
+    return re.sub(r"^(?:r-\d+|rollout r-\d+)$", "rollout", re.sub(r"^attempt[- ]\d+$", "attempt", name))
+
+
+@pytest.mark.parametrize("page", ["house.md", "cli.md"])
+async def test_the_tree_on_a_page_is_the_tree_that_runs(page: str) -> None:
+    """Pages that draw the engine's tree have every actor of it in its place, but for those of a single run."""
+    engine = an_engine(attempts=1)
+    async with engine, anyio.create_task_group() as group:
+        group.start_soon(anext, engine.run([a_task()]))
+        await anyio.sleep(10)
+        paths = [row.path.split("/")[1:] for row in engine.system.tree("/engine")]
+        await anyio.sleep(100)
+    live = [(len(names), kind(names[-1])) for names in paths if names[1:2] != ["runs"] or names[2:] == []]
+    assert drawn(page) == live

@@ -22,7 +22,7 @@ def main() -> int:
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
-        print("greenroom: the command line needs click: pip install 'greenroom[cli]'", file=sys.stderr)
+        print("greenroom: the command line needs click: pip install 'click>=8.2' 'rich>=14.0'", file=sys.stderr)
         return BAD_INPUT
     try:
         return app(prog_name="greenroom", standalone_mode=False) or 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
+import re
 import resource
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,17 +23,8 @@ from greenroom.cli.docker_check import docker_engine
 from greenroom.cli.sandbox_check import try_sandbox
 from greenroom.sandboxes import SandboxError
 
-_EXTRAS: Final = {
-    "cli": ("click", "rich"),
-    "trio": ("trio",),
-    "uvloop": ("uvloop",),
-    "e2b": ("e2b",),
-    "hf": ("huggingface_hub",),
-    "ray": ("ray",),
-    "tui": ("textual",),
-    "otel": ("opentelemetry",),
-    "prometheus": ("prometheus_client",),
-}
+_EXTRA: Final = re.compile(r"""(?P<library>(?P<name>[\w.-]+)[^;]*?) *; *extra *== *['"](?P<extra>[\w-]+)['"]""")
+"""A line of a package's metadata, such as ``click>=8.2; extra == 'cli'``."""
 _DISK: Final = 2 << 30
 _MEMORY: Final = 1 << 30
 _FILES: Final = 4096
@@ -153,15 +145,36 @@ def _agents() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, modules in _EXTRAS.items():
-        absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    for extra, libraries in _libraries().items():
+        absent = [name for name in libraries if not _installed(name)]
         if absent:
-            remedy = f"pip install 'greenroom[{extra}]'"
+            # By the libraries' own names: anybody could publish a package under ours.
+            remedy = f"pip install {' '.join(repr(libraries[name]) for name in absent)}"
             yield Finding(
                 name=f"extra {extra}", state="optional", detail=f"not found: {', '.join(absent)}", remedy=remedy
             )
         else:
-            yield Finding(name=f"extra {extra}", state="ok", detail=", ".join(modules))
+            yield Finding(name=f"extra {extra}", state="ok", detail=", ".join(libraries))
+
+
+def _libraries() -> dict[str, dict[str, str]]:
+    """Each extra's libraries: name to requirement. Empty where greenroom runs without being installed."""
+    found: dict[str, dict[str, str]] = {}
+    try:
+        lines = metadata.requires("greenroom") or ()
+    except metadata.PackageNotFoundError:
+        return found
+    for match in filter(None, map(_EXTRA.fullmatch, lines)):
+        found.setdefault(match["extra"], {})[match["name"]] = match["library"]
+    return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _read(path: str) -> str:

@@ -81,7 +81,7 @@ class Engine(Steering):
         progress: Told in lines of text what is being prepared before the first rollout.
         name: What ``greenroom ps`` and the like call it; by default after its store.
         tools: ``HostTool`` specs: what models may use beside the tools their agents have.
-        limits: ``greenroom.specs.Limits``: of backends, agents, images, and of the machine.
+        limits: ``greenroom.specs.limits.Limits``: of backends, agents, images, and of the machine.
         console: Let this machine's user look inside while it runs, with ``greenroom ps``, ``tree`` and ``inspect``.
 
     Raises:

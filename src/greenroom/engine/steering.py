@@ -45,7 +45,7 @@ class Steering:
 
         Args:
             changes: Those whose names are no words of Python: ``{"image:python:3.12": 4}``.
-            more: ``concurrency``, and the fields of ``greenroom.specs.Limits``.
+            more: ``concurrency``, and the fields of ``greenroom.specs.limits.Limits``.
 
         Returns:
             All limits, as they are now.

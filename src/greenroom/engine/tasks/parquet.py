@@ -18,8 +18,7 @@ def parquet_rows(path: Path) -> Iterator[Table]:
         FileProblem: It is no Parquet file, or the extra is missing.
         OSError: It cannot be read.
     """
-    arrow: Any = _arrow("pyarrow")  # its types are not known to the checkers
-    parquet: Any = _arrow("pyarrow.parquet")
+    arrow, parquet = _pyarrow()
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches():
@@ -29,10 +28,11 @@ def parquet_rows(path: Path) -> Iterator[Table]:
         raise FileProblem(f"{path}: not a Parquet file: {error}") from error
 
 
-def _arrow(name: str) -> Any:  # noqa: ANN401 - see above
+def _pyarrow() -> tuple[Any, Any]:
+    """The library and its part for Parquet, whose types are not known to the checkers."""
     try:
-        return import_module(name)
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ModuleNotFoundError as error:
-        if error.name not in {name, "pyarrow"}:
+        if error.name not in {"pyarrow", "pyarrow.parquet"}:
             raise
-        raise FileProblem("Parquet files need pyarrow: pip install 'greenroom[parquet]'") from error
+        raise FileProblem("Parquet files need pyarrow: pip install 'pyarrow>=21'") from error

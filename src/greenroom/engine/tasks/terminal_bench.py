@@ -103,7 +103,7 @@ def read_yaml(path: Path) -> Table:
     try:
         yaml: Any = import_module("yaml")
     except ModuleNotFoundError as error:
-        raise FileProblem("Terminal-Bench 1 tasks need PyYAML: pip install 'greenroom[terminal-bench]'") from error
+        raise FileProblem("Terminal-Bench 1 tasks need PyYAML: pip install 'PyYAML>=6.0.2'") from error
     try:
         found: object = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
