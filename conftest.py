@@ -1,4 +1,4 @@
-"""What the whole repository's tests share: the documentation is run, and skips are counted."""
+"""What the whole repository's tests share: the documentation is run, and every run says what it covers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-pytest_plugins = ["tests.plugins.skips", "tests.plugins.docker"]
+pytest_plugins = [
+    "tests.plugins.tiers",
+    "tests.plugins.parallel",
+    "tests.plugins.progress",
+    "tests.plugins.skips",
+    "tests.plugins.docker",
+]
 
 
 @pytest.fixture
