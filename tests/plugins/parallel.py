@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.plugins.tiers import PLAN, Plan
 
-if TYPE_CHECKING:
-    from xdist.workermanage import WorkerController
+Worker = Any  # xdist has no types
+Log = Any
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,18 +49,18 @@ class _Sharing:
         self.directory = tempfile.TemporaryDirectory(prefix="greenroom-tests-")
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: WorkerController) -> None:
+    def pytest_configure_node(self, node: Worker) -> None:
         """Say where the plan is to be left."""
         node.workerinput["plan"] = str(Path(self.directory.name) / str(node.gateway.id))
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
+    def pytest_xdist_node_collection_finished(self, node: Worker) -> None:
         """Read the plan; all are alike."""
         text = Path(node.workerinput["plan"]).read_bytes()
         self.config.stash[PLAN] = msgspec.json.decode(text, type=Plan)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object:  # noqa: ANN401 - xdist's own log
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Log) -> object:
         """Share tests out as this module says."""
         from tests.plugins.schedule import AloneLast
 

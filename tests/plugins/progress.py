@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Generator
 from typing import Final
 
 import pytest
@@ -45,10 +46,10 @@ class Progress:
         reporter._show_progress_info = False
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_report_teststatus(self) -> object:
+    def pytest_report_teststatus(self) -> Generator[None, tuple[str, ...] | None, tuple[str, ...] | None]:
         """Take the dots away."""
         status = yield
-        return (status[0], "", "") if status else status
+        return status and (status[0], "", "")
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScheduling
-from xdist.workermanage import WorkerController
+from xdist.scheduler import LoadScheduling  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs]
 
 from tests.plugins.tiers import PLAN
+
+Worker = Any  # xdist has no types
+Log = Any
 
 CHUNK = 24
 """How many tests a process is given at once: neighbours share fixtures."""
@@ -16,11 +18,12 @@ LOW = 4
 """When to give it more. A process begins a test only when it knows which comes next, or that none does."""
 
 
-class AloneLast(LoadScheduling):
+class AloneLast(LoadScheduling):  # type: ignore[misc] # xdist has no types
     """Keeps the tests that run alone back until a single process is left."""
 
-    def __init__(self, config: pytest.Config, log: Any) -> None:  # noqa: ANN401 - xdist's own log
+    def __init__(self, config: pytest.Config, log: Log) -> None:
         super().__init__(config, log)
+        self.collection: list[str] | None = None
         self.alone: list[int] = []
 
     @property
@@ -44,7 +47,7 @@ class AloneLast(LoadScheduling):
         for node in self.nodes:
             self.check_schedule(node)
 
-    def check_schedule(self, node: WorkerController, duration: float = 0) -> None:
+    def check_schedule(self, node: Worker, duration: float = 0) -> None:
         """Give a process more to do, or let it end."""
         if node.shutting_down:
             return
@@ -58,9 +61,9 @@ class AloneLast(LoadScheduling):
         elif not self.alone or node is not self.nodes[0]:
             node.shutdown()
 
-    def remove_node(self, node: WorkerController) -> str | None:
+    def remove_node(self, node: Worker) -> str | None:
         """A process has ended: when it was the last but one, the tests that run alone begin."""
-        crashed = super().remove_node(node)
+        crashed: str | None = super().remove_node(node)
         for left in self.nodes:
             self.check_schedule(left)
         return crashed

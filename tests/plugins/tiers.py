@@ -8,7 +8,7 @@ whatever they hold. The setting ``minimum_tests`` is the number of tests that a 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -118,7 +118,7 @@ class _Tiers:
         self.tiers = tiers
         self.strict = bool(os.environ.get("CI"))
         self.passed: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
