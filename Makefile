@@ -11,7 +11,7 @@ ARGS ?=
 KEY := $(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 STAMP := $(VENV)/.made-from-$(KEY)
 
-.PHONY: install demo test check format oracle agents bench docs lock clean bubblewrap
+.PHONY: install demo test test-all check format oracle agents bench docs lock clean bubblewrap
 
 install: bubblewrap $(STAMP)
 
@@ -37,8 +37,14 @@ bubblewrap:
 demo: install
 	$(BIN)/python examples/demo/run.py $(ARGS)
 
+# Several processes share the tests, unless `make test ARGS="tests/kernel -x"` asks for some.
+SHARED := -n auto --maxprocesses 4
+
 test: install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(SHARED))
+
+test-all: install
+	@$(BIN)/python -m pytest --tier all $(SHARED) $(ARGS)
 
 check: install
 	$(BIN)/ruff format --check

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.plugins.tiers",
     "tests.plugins.parallel",
     "tests.plugins.progress",
+    "tests.plugins.bounds",
     "tests.plugins.skips",
     "tests.plugins.docker",
 ]

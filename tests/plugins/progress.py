@@ -42,14 +42,15 @@ class Progress:
         self.failed = 0
         self.shown = 0
         self.line = ""
+        self.over = False
         reporter._showfspath = False
         reporter._show_progress_info = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_teststatus(self) -> Generator[None, tuple[str, ...] | None, tuple[str, ...] | None]:
-        """Take the dots away."""
+        """Take the dots away; the summary at the end keeps its words."""
         status = yield
-        return status and (status[0], "", "")
+        return (status[0], "", "") if status and not self.over else status
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -63,6 +64,7 @@ class Progress:
 
     def pytest_sessionfinish(self) -> None:
         """End the line that was rewritten."""
+        self.over = True
         if self.line:
             self.reporter.write_line("")
 

@@ -41,7 +41,8 @@ def test_lines_stay_where_there_is_no_terminal(project: pytest.Pytester) -> None
 
 def test_a_failure_is_named_at_once(project: pytest.Pytester) -> None:
     """The test that failed is named when it fails, not at the end of the run."""
-    lines = project.runpytest_inprocess(*ARGS).outlines
+    lines = project.runpytest_inprocess(*ARGS, "-ra").outlines
+    assert "FAILED test_suite.py::test_one[7] - assert 7 != 7" in lines
     assert lines.index("FAILED test_suite.py::test_one[7]") < next(
         n for n, line in enumerate(lines) if line[:4] == " 25 "
     )
