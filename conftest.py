@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from sybil import Sybil
+from sybil.integration.pytest import SybilItem
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_plugins = [
@@ -22,6 +24,14 @@ pytest_plugins = [
 def in_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Examples that write files write them here."""
     monkeypatch.chdir(tmp_path)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """An example of the documentation says what it needs in a comment above it: ``<!-- needs: bwrap -->``."""
+    if isinstance(item, SybilItem):
+        text = item.example.document.text[: item.example.region.start]
+        if told := re.search(r"<!-- needs: ([\w ]+) -->\n+$", text):
+            item.add_marker(pytest.mark.needs(*told[1].split()))
 
 
 pytest_collect_file = Sybil(

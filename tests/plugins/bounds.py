@@ -31,11 +31,13 @@ def pytest_configure() -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a fast test that went out of bounds, whatever it made of the error."""
     global _trespasses  # noqa: PLW0603 - the interpreter has one audit hook for all
-    outer, _trespasses = _trespasses, [] if tier_of(item) == FAST else None
+    outer: list[str] | None = _trespasses
+    found: list[str] | None = [] if tier_of(item) == FAST else None
+    _trespasses = found
     try:
         result = yield
-        if _trespasses:
-            pytest.fail(f"a fast test {', and '.join(_trespasses)}", pytrace=False)
+        if found:
+            pytest.fail(f"a fast test {', and '.join(found)}", pytrace=False)
     finally:
         _trespasses = outer
     return result
@@ -60,8 +62,8 @@ def _connected(args: tuple[Any, ...]) -> str:
 
 
 def _resolved(args: tuple[Any, ...]) -> str:
-    host = args[0].decode() if isinstance(args[0], bytes) else args[0]
-    return "" if host is None or _is_here(host) else f"looked up {host}"
+    host = os.fsdecode(args[0] or "")
+    return "" if _is_here(host) else f"looked up {host}"
 
 
 def _started(args: tuple[Any, ...]) -> str:
