@@ -30,6 +30,7 @@ def finding(output: str, name: str) -> dict[str, str]:
     return next(found for found in findings if found["name"] == name)
 
 
+@pytest.mark.needs("bwrap")
 def test_a_machine_that_can_run_the_default_is_said_to(place: Path) -> None:
     """A sandbox was really made, and the exit status says that the bash agent can run in it."""
     status, output = look("--json")
@@ -48,6 +49,7 @@ def test_without_bubblewrap_it_says_what_to_install(place: Path, monkeypatch: py
     assert "CANNOT run" in output
 
 
+@pytest.mark.needs("bwrap")
 def test_what_is_optional_does_not_count(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing extra has its remedy and no influence on the exit status."""
     monkeypatch.setitem(checks._EXTRAS, "e2b", ("no_such_module",))

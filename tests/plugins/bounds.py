@@ -57,7 +57,7 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _connected(args: tuple[Any, ...]) -> str:
-    address = args[1]
+    address: tuple[Any, ...] | str = args[1]
     return f"connected to {address[0]}" if isinstance(address, tuple) and not _is_here(str(address[0])) else ""
 
 
