@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := uv==0.13.8
 ARGS ?=
 
-.PHONY: install run-environment test-environment demo test check format bare calendar oracle agents bench docs lock clean bubblewrap
+.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents bench docs lock clean bubblewrap
 
 # What the targets need and no more: `demo` downloads a third of the packages that `check` does.
 run-environment test-environment install: bubblewrap
@@ -26,8 +26,14 @@ bubblewrap:
 demo: run-environment
 	$(BIN)/python examples/demo/run.py $(ARGS)
 
+# Several processes share the tests, unless `make test ARGS="tests/kernel -x"` asks for some.
+SHARED := -n auto --maxprocesses 4
+
 test: test-environment
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(SHARED))
+
+test-all: install
+	@$(BIN)/python -m pytest --tier all $(SHARED) $(ARGS)
 
 check: install
 	$(BIN)/ruff format --check

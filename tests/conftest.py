@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -58,6 +59,13 @@ def no_leaks_in_the_loop(request: pytest.FixtureRequest, no_leaks: None) -> None
     # Hypothesis gives each example a loop of its own, which a fixture must not hold open.
     if inspect.iscoroutinefunction(request.function) and not hasattr(request.function, "hypothesis"):
         request.getfixturevalue("no_task_leaks")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """Heed SIGINT, in the programs that tests start too: what a shell runs in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

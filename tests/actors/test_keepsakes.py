@@ -10,6 +10,7 @@ from greenroom.sandboxes.local.backend import open_local
 from greenroom.specs import Local
 
 pytestmark = [
+    pytest.mark.needs("bwrap"),
     pytest.mark.anyio,
     pytest.mark.real_time,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),

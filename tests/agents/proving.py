@@ -21,8 +21,6 @@ _TIER_1 = ("bash", "pi", "codex", "claude-code")
 PROVED = [
     spec for spec in BUILT_IN if spec.proof == "proved" and spec.name != "simulated" and (ALL or spec.name in _TIER_1)
 ]
-CONTAINERS = ALL or any(map(os.environ.get, ("GREENROOM_TEST_DOCKER_HOST", "DOCKER_HOST")))
-"""Whether agents are to be run in Docker containers too: where an engine was named, and whenever all is asked for."""
 _DONE = Completion(parts=(Text("All done."),))
 _SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """What mini-swe-agent's models run to say that they are done."""

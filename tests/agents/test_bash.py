@@ -14,7 +14,7 @@ from tests.agents.running import run_agent
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.agent,
+    pytest.mark.agents,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
 WRITE_HELLO = call("bash", command="echo hello > hello.txt")

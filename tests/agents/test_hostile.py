@@ -19,7 +19,8 @@ from tests.agents.running import run_agent
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.agent,
+    pytest.mark.agents,
+    pytest.mark.needs("bwrap"),
     pytest.mark.timeout(900),  # the first test of an agent waits for its installation
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]

@@ -16,8 +16,8 @@ from tests.agents.proving import ALL, PROVED, doing, play, turns
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.agent,
-    pytest.mark.slow,
+    pytest.mark.agents,
+    pytest.mark.needs("bwrap"),
     pytest.mark.timeout(1500),
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]

@@ -12,7 +12,7 @@ from tests.agents.running import run_agent
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.agent,
+    pytest.mark.agents,
     pytest.mark.timeout(900),  # the first test waits for the installation
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from greenroom.messages import Completion, ModelCall
 from greenroom.specs import AgentEvent, AgentSpec, Docker, Local, SandboxSpec
-from tests.agents.proving import CONTAINERS, doing, is_main, play, results, said_by_user, waiting
+from tests.agents.proving import doing, is_main, play, results, said_by_user, waiting
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.agent,
+    pytest.mark.agents,
+    pytest.mark.needs("bwrap"),
     pytest.mark.timeout(900),  # the first test of an agent waits for its installation
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
@@ -30,13 +31,10 @@ async def test_it_solves_a_task(spec: AgentSpec) -> None:
     await solve(spec, Local())
 
 
-if CONTAINERS:
-
-    @pytest.mark.docker
-    async def test_it_solves_a_task_in_a_container(spec: AgentSpec, agent_image: str, docker_host: str) -> None:
-        """The same, sealed off in a Docker container, whose home holds a space."""
-        assert docker_host
-        await solve(spec, Docker(image=agent_image, memory="2g", home="/home/an agent"))
+async def test_it_solves_a_task_in_a_container(spec: AgentSpec, agent_image: str, docker_host: str) -> None:
+    """The same, sealed off in a Docker container, whose home holds a space."""
+    assert docker_host
+    await solve(spec, Docker(image=agent_image, memory="2g", home="/home/an agent"))
 
 
 async def solve(spec: AgentSpec, sandbox: SandboxSpec) -> None:

@@ -14,8 +14,7 @@ from greenroom.specs.agents import PI
 
 
 @pytest.mark.real_time
-@pytest.mark.agent
-@pytest.mark.slow
+@pytest.mark.agents
 @pytest.mark.timeout(900)
 def test_pi_is_installed_where_there_is_no_npm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python's package index alone provides node and npm, pi runs on them, and pip is not kept."""

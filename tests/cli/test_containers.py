@@ -15,7 +15,7 @@ from greenroom.sandboxes.docker.owner import OWNER, PROCESS, this_process
 from greenroom.specs import Docker
 from tests.sandboxes.docker.conftest import a_request
 
-pytestmark = [pytest.mark.real_time, pytest.mark.docker]
+pytestmark = [pytest.mark.real_time, pytest.mark.containers]
 
 
 def run(*arguments: str) -> tuple[int, str]:

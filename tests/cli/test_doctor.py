@@ -31,6 +31,7 @@ def finding(output: str, name: str) -> dict[str, str]:
     return next(found for found in findings if found["name"] == name)
 
 
+@pytest.mark.needs("bwrap")
 def test_a_machine_that_can_run_the_default_is_said_to(place: Path) -> None:
     """A sandbox was really made, and the exit status says that the bash agent can run in it."""
     status, output = look("--json")
@@ -59,6 +60,7 @@ def installed(place: Path, monkeypatch: pytest.MonkeyPatch, *requirements: str) 
     monkeypatch.setattr(sys, "path", [str(place), *sys.path])
 
 
+@pytest.mark.needs("bwrap")
 def test_what_is_optional_does_not_count(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing extra is said with the libraries it lacks, by their own names, and does not change the exit status."""
     installed(

@@ -32,6 +32,7 @@ def final() -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "stopped"])
+@pytest.mark.needs("bwrap")
 def test_a_run_is_finished(place: Path, number: signal.Signals) -> None:
     """``resume`` needs the directory alone: it runs what was killed or cancelled, and tells of that alone."""
     interrupted(number)
@@ -63,6 +64,7 @@ def test_a_finished_run_is_only_told(place: Path) -> None:
     assert lines[-2].startswith("2 outcomes: 2 completed; mean reward 0.500 over 2 scored; ")
 
 
+@pytest.mark.needs("bwrap")
 def test_a_difference_is_refused_by_field(place: Path) -> None:
     """What differs is shown before anything starts, with exit status 2; named, it is allowed."""
     interrupted(signal.SIGKILL)
@@ -77,6 +79,7 @@ def test_a_difference_is_refused_by_field(place: Path) -> None:
     assert (status, records[-1]["outcomes"]) == (0, 4)
 
 
+@pytest.mark.needs("bwrap")
 def test_the_same_command_goes_on_as_well(place: Path) -> None:
     """``run`` into a directory with the same run finishes it; with other tasks it is refused."""
     interrupted(signal.SIGKILL)
@@ -91,6 +94,7 @@ def test_the_same_command_goes_on_as_well(place: Path) -> None:
     assert [record["task_id"] for record in records if record["type"] == "outcome"] == ["stuck", "stuck"]
 
 
+@pytest.mark.needs("bwrap")
 def test_what_is_no_run_is_refused(place: Path) -> None:
     """A directory without a run, or with one that only its own program can go on with, says so with exit status 2."""
     with greenroom("resume", str(place)) as nothing:

@@ -63,6 +63,7 @@ def test_tasks_can_be_chosen(place: Path) -> None:
         assert {record.get("task_id") for record in run.rest()[1]} == {None, "solved"}
 
 
+@pytest.mark.needs("bwrap")
 def test_a_directory_in_use_is_refused(place: Path) -> None:
     """Two runs cannot write to one directory: the second says who is there, with exit status 2."""
     with greenroom(*STUCK) as first:
@@ -96,6 +97,7 @@ def test_a_machine_without_sandboxes_is_sent_to_the_doctor(place: Path, monkeypa
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.needs("bwrap")
 def test_the_first_signal_stops_in_order(place: Path, number: signal.Signals, status: int) -> None:
     """What runs is cancelled and recorded, what had ended is kept, nothing stays, and the stop was announced."""
     with greenroom(*STUCK) as run:
@@ -113,6 +115,7 @@ def test_the_first_signal_stops_in_order(place: Path, number: signal.Signals, st
     assert list((place / "greenroom").iterdir()) == []
 
 
+@pytest.mark.needs("bwrap")
 def test_the_second_signal_ends_at_once(place: Path) -> None:
     """The process is gone without another word, and its sandboxes with it."""
     with greenroom(*STUCK) as run:
@@ -139,6 +142,7 @@ def test_a_signal_before_the_first_rollout_is_heard(place: Path) -> None:
     assert (code, records[-1]["type"]) == (130, "end"), said
 
 
+@pytest.mark.needs("bwrap")
 def test_an_engine_that_is_killed_leaves_no_sandbox(place: Path) -> None:
     """SIGKILL of the whole command takes every process of its sandboxes along."""
     with greenroom(*STUCK) as run:

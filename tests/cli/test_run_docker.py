@@ -10,7 +10,7 @@ from docker import DockerClient
 from greenroom.specs import Docker
 from tests.cli.process import greenroom
 
-pytestmark = [pytest.mark.real_time, pytest.mark.docker]
+pytestmark = [pytest.mark.real_time, pytest.mark.containers]
 
 
 def test_tasks_are_run_in_containers(place: Path, docker_spec: Docker, docker_client: DockerClient) -> None:

@@ -32,6 +32,7 @@ def checked(*arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
     return status, {found["task_id"]: found for found in json.loads(out)}
 
 
+@pytest.mark.needs("bwrap")
 def test_a_good_harbor_task_is_good(place: Path) -> None:
     """A task that its solution passes and nothing does not is good, and the exit status says so."""
     harbor(place / "set", SOLVED)
@@ -76,6 +77,7 @@ solution = {commands = ["true"]}
 """
 
 
+@pytest.mark.needs("bwrap")
 def test_every_kind_of_bad_task_is_told_from_a_good_one(place: Path) -> None:
     """Trivial, unsolvable, without a solution and broken: each is said, with the reason and the end of the log."""
     (place / "own.toml").write_text(OWN)
@@ -95,6 +97,7 @@ def test_every_kind_of_bad_task_is_told_from_a_good_one(place: Path) -> None:
     assert broken["why"] == "setup_failed: set-up command ended with exit code 9: echo cannot; exit 9"
 
 
+@pytest.mark.needs("bwrap")
 def test_people_get_a_table_and_the_reasons(place: Path) -> None:
     """Without --json there is a verdict for each task, why it is bad, and a total."""
     (place / "own.toml").write_text(OWN)
@@ -139,6 +142,7 @@ def test_the_list_says_what_each_task_asks_for(place: Path) -> None:
     assert [line.split()[0] for line in plain.splitlines()] == ["TASK", "hello", "own"]
 
 
+@pytest.mark.needs("bwrap")
 def test_old_tasks_are_converted_and_checked(place: Path) -> None:
     """A Terminal-Bench 1 task is converted and, in the next command, proved to be good."""
     test = "cat $TEST_DIR/test_outputs.py > /dev/null && grep -qx hello /app/greeting.txt\n"
@@ -152,6 +156,7 @@ def test_old_tasks_are_converted_and_checked(place: Path) -> None:
     assert "new/hello: exists already" in err
 
 
+@pytest.mark.needs("bwrap")
 def test_a_run_writes_harbors_trials(place: Path) -> None:
     """With --trials each outcome is a directory in Harbor's layout beside greenroom's own results."""
     harbor(place / "set", SOLVED)
@@ -166,6 +171,7 @@ def test_a_run_writes_harbors_trials(place: Path) -> None:
     assert (trial / "verifier" / "reward.txt").read_text() == "1.0\n"
 
 
+@pytest.mark.needs("bwrap")
 def test_a_data_set_is_run_through_a_template(place: Path) -> None:
     """Rows of a data set become tasks by a template, from the command line too."""
     (place / "data.jsonl").write_text('{"answer": "true"}\n{"answer": "false"}\n')

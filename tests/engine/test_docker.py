@@ -19,7 +19,7 @@ from tests.engine.test_local import SCRIPT, a_bug
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.docker,
+    pytest.mark.containers,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
 
@@ -167,7 +167,6 @@ async def test_an_image_that_is_missing_fails_the_opening(docker_host: str) -> N
         await outcomes_of(engine, a_task())
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_hundred_starts_at_once(docker_spec: Docker, docker_client: DockerClient) -> None:
     """A hundred rollouts that begin together all complete: they wait for the engine, and it is not overrun."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,14 +26,13 @@ from greenroom.sandboxes.docker.owner import RUN
 from greenroom.specs import Docker
 from tests.engine.playing import shell_agent
 from tests.engine.test_docker import a_task, done
-from tests.sandboxes.docker.daemon import PROGRAMS, Daemon
+from tests.sandboxes.docker.daemon import Daemon
 from tests.sandboxes.docker.ledger import Ledger
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.docker,
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(420),
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
@@ -100,13 +98,11 @@ def belongings(client: DockerClient) -> set[str]:
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
     """A Docker engine that may be killed."""
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    if os.geteuid() or missing:
-        pytest.skip(f"a Docker engine can only be started by root, with {', '.join(PROGRAMS)}")
     with Daemon() as daemon:
         yield daemon
 
 
+@pytest.mark.needs("root", "dockerd")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 async def test_docker_dies_in_the_middle_of_a_run(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

@@ -135,6 +135,8 @@ async def test_a_store_that_cannot_be_used_is_told_before_anything_starts(tmp_pa
 
 
 @pytest.mark.real_time
+@pytest.mark.long
+@pytest.mark.needs("root")
 async def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run on a disk of a few hundred kB waits when it is full, goes on when there is space, and has every outcome."""
     paused = anyio.Event()
@@ -161,6 +163,8 @@ async def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.real_time
+@pytest.mark.long
+@pytest.mark.needs("root")
 async def test_a_read_only_disk_is_told_before_anything_starts(tmp_path: Path) -> None:
     """A run on a disk that has become read-only cannot be gone on with, and says what to do."""
     with small_disk(tmp_path / "small", "4m") as disk:

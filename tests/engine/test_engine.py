@@ -122,6 +122,7 @@ async def test_one_deadline_spans_everything(task: TaskSpec, sandbox: Simulated)
 @pytest.mark.parametrize(
     ("variable", "least", "most"),
     [("GREENROOM_SECONDS", 42, 42), ("GREENROOM_DEADLINE", time.time(), time.time() + 1e6)],
+    ids=["seconds", "deadline"],  # a clock in a name would give each process other tests
 )
 async def test_the_agent_knows_how_long_it_has(variable: str, least: float, most: float) -> None:
     """The agent's environment says how many seconds it has, and until when."""

@@ -15,7 +15,7 @@ from tests.engine.tasks.harbor_dirs import harbor
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.docker,
+    pytest.mark.containers,
     pytest.mark.real_time,
     pytest.mark.timeout(240),
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),

@@ -15,6 +15,7 @@ from tests.engine.playing import shell_agent
 from tests.engine.tasks.harbor_dirs import TASK, harbor
 
 pytestmark = [
+    pytest.mark.needs("bwrap"),
     pytest.mark.anyio,
     pytest.mark.real_time,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),

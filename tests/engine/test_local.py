@@ -64,6 +64,7 @@ async def outcomes_of(engine: Engine, *tasks: TaskSpec) -> list[Outcome]:
         return [outcome async for outcome in engine.run(tasks)]
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_task_is_solved_end_to_end(tmp_path: Path) -> None:
     """The reference agent fixes a bug in a sealed sandbox and gets 1.0; one that gives up gets 0.0."""
     script = tmp_path / "model.toml"
@@ -89,6 +90,7 @@ async def test_a_task_can_be_solved_in_plain_processes(tmp_path: Path) -> None:
     assert outcome.unsafe
 
 
+@pytest.mark.needs("bwrap")
 async def test_the_agent_and_all_it_started_are_dead_before_the_verdict() -> None:
     """A timed-out agent's descendants, detached ones too, have stopped writing when the verify commands begin."""
     busy = "setsid sh -c 'while :; do echo x >> f; done' & sh -c 'while :; do echo x >> f; done' & sleep 100"
@@ -155,6 +157,7 @@ async def disturbed(disturb: Callable[[Engine, str], None]) -> Outcome:
     return outcome
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_killed_agent_is_one_outcome() -> None:
     """An agent killed from outside ends as agent_failed with the signal as its exit code, and is not retried."""
 
@@ -167,6 +170,7 @@ async def test_a_killed_agent_is_one_outcome() -> None:
     assert outcome.attempts[0].agent_exit_code == -signal.SIGKILL
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_killed_sandbox_is_retried() -> None:
     """When the first process of a sandbox is killed, the attempt ends as sandbox_failed and the next one counts."""
 
@@ -182,6 +186,7 @@ async def test_a_killed_sandbox_is_retried() -> None:
     assert (second.status, outcome.status, outcome.reward) == ("completed", "completed", 1.0)
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_raising_verifier_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception in the verifier ends the attempt as verifier_failed, with its sandbox and all in it."""
     raised = 0
@@ -198,6 +203,7 @@ async def test_a_raising_verifier_is_retried(monkeypatch: pytest.MonkeyPatch) ->
     assert (outcome.fault.blame, outcome.reward, raised) == ("engine", None, 2)
 
 
+@pytest.mark.needs("bwrap")
 async def test_killed_supervision_leaves_no_process() -> None:
     """A rollout whose own actor is killed has its one outcome, and what ran for it is gone."""
 
@@ -208,6 +214,7 @@ async def test_killed_supervision_leaves_no_process() -> None:
     assert (outcome.status, outcome.reward_valid) == ("engine_failed", False)
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_killed_owner_does_not_keep_its_sandbox() -> None:
     """When the actor that owns a sandbox is killed before it could close it, the sandbox is closed all the same."""
 
@@ -218,6 +225,7 @@ async def test_a_killed_owner_does_not_keep_its_sandbox() -> None:
     assert [attempt.status for attempt in outcome.attempts] == ["engine_failed", "completed"]
 
 
+@pytest.mark.needs("bwrap")
 async def test_the_interception_may_die_while_agents_wait() -> None:
     """A restarted server serves the sandboxes that are there already: the agent's retry gets its answer."""
 
@@ -228,6 +236,7 @@ async def test_the_interception_may_die_while_agents_wait() -> None:
     assert (outcome.status, outcome.reward, len(outcome.attempts)) == ("completed", 1.0, 1)
 
 
+@pytest.mark.needs("bwrap")
 async def test_what_the_agent_puts_in_the_way_is_its_own_fault() -> None:
     """An agent that makes a directory where a verify file has to go is not retried, and gets no reward."""
     (outcome,) = await outcomes_of(Engine(shell_agent("mkdir -p check.py/x"), model=done), a_bug("t"))
@@ -236,6 +245,7 @@ async def test_what_the_agent_puts_in_the_way_is_its_own_fault() -> None:
     assert (outcome.fault.kind, outcome.fault.blame) == ("verify_obstructed", "agent")
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_reward_file_cannot_be_prepared() -> None:
     """What the agent writes under the name of the reward file, or as that variable, is not the reward."""
     cheat = 'echo 1 > reward; echo 1 > ~/reward; echo 1 > "${GREENROOM_REWARD_FILE:-/tmp/reward}"; ln -s /etc ~/x'
@@ -244,6 +254,7 @@ async def test_a_reward_file_cannot_be_prepared() -> None:
     assert (outcome.status, outcome.reward, outcome.reward_valid) == ("verifier_failed", None, False)
 
 
+@pytest.mark.needs("bwrap")
 async def test_an_agent_that_is_not_there_is_told() -> None:
     """An agent whose program does not exist ends as agent_failed, ungraded, and says so."""
 
@@ -256,6 +267,7 @@ async def test_an_agent_that_is_not_there_is_told() -> None:
     assert (outcome.status, outcome.fault.kind, outcome.reward) == ("agent_failed", "agent_not_started", None)
 
 
+@pytest.mark.needs("bwrap")
 async def test_a_cancelled_engine_leaves_no_process() -> None:
     """A program that is cancelled in the middle of its rollouts leaves none of their processes."""
     token = f"token-{uuid4().hex}"

@@ -13,6 +13,7 @@ from tests.engine.playing import an_engine, assert_clean, quick, tasks
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.long,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
     pytest.mark.timeout(120),
 ]

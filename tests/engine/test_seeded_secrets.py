@@ -147,6 +147,7 @@ def search(witness: Witness, outcomes: list[Outcome], store: Path, logged: Logge
 
 
 @pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.needs("bwrap")
 async def test_no_secret_is_in_what_a_run_leaves(kind: str, seeded: Path, caplog: Logged, capfd: Printed) -> None:
     """Neither arguments, logs, console, events, store nor outcomes hold any key, whatever characters are in it."""
     caplog.set_level(0)
@@ -169,6 +170,7 @@ async def test_no_secret_is_in_what_a_run_leaves(kind: str, seeded: Path, caplog
     search(witness, outcomes, seeded / "run", caplog, capfd)
 
 
+@pytest.mark.needs("bwrap")
 async def test_no_secret_is_left_behind_a_gate(seeded: Path, caplog: Logged, capfd: Printed) -> None:
     """Where the trainer answers, its calls and what it is told do not hold the agent's key either."""
     caplog.set_level(0)
@@ -195,6 +197,7 @@ async def test_secrets_that_cannot_be_sent_are_not_quoted(monkeypatch: pytest.Mo
     assert "HOSTNEEDLE" not in repr(caught.value)
 
 
+@pytest.mark.needs("bwrap")
 async def test_the_needles_would_be_found(seeded: Path) -> None:
     """The search sees a secret in the arguments of a process, and in what an agent prints."""
     process = await anyio.open_process(["sleep", "60"], env={**os.environ, "X": HOST})

@@ -252,6 +252,8 @@ def test_outcome_that_rotted_on_disk_is_named(run: Path) -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.long
+@pytest.mark.needs("root")
 def test_full_disk_fails_the_commit_and_loses_nothing(full_disk: Path) -> None:
     """On a full disk the commit fails with a remedy, nothing of it is kept, and it succeeds once there is space."""
     ballast = full_disk / "ballast"
@@ -270,6 +272,8 @@ def test_full_disk_fails_the_commit_and_loses_nothing(full_disk: Path) -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.long
+@pytest.mark.needs("root")
 def test_disk_that_fills_byte_by_byte_never_breaks_the_store(full_disk: Path) -> None:
     """Commits until the disk is full: every commit that returned is there, every line is whole, before and after."""
     announced: list[str] = []
@@ -290,6 +294,8 @@ def test_disk_that_fills_byte_by_byte_never_breaks_the_store(full_disk: Path) ->
 
 
 @pytest.mark.real_time
+@pytest.mark.long
+@pytest.mark.needs("root")
 def test_lines_that_cannot_be_written_fail_no_commit(full_disk: Path, run: Path) -> None:
     """When outcomes.jsonl alone cannot be written, commits succeed, its lines stay whole, and it catches up later."""
     run.mkdir(parents=True)
@@ -311,6 +317,8 @@ def test_lines_that_cannot_be_written_fail_no_commit(full_disk: Path, run: Path)
 
 
 @pytest.mark.real_time
+@pytest.mark.long
+@pytest.mark.needs("root")
 def test_read_only_directory_is_refused_with_a_remedy(full_disk: Path) -> None:
     """A read-only output directory is refused before anything starts, with the path and what to do."""
     make_read_only(full_disk)

@@ -204,6 +204,7 @@ def test_path_without_tasks_is_an_error(tmp_path: Path, name: str) -> None:
         load_tasks(tmp_path / name)
 
 
+@pytest.mark.long
 @given(
     st.dictionaries(
         st.sampled_from(TaskSpec.__struct_fields__) | st.text(),

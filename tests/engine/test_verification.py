@@ -15,6 +15,7 @@ from greenroom.specs import AgentSpec, Artifact, Environment, Evidence, Reward, 
 from tests.engine.playing import shell_agent
 
 pytestmark = [
+    pytest.mark.needs("bwrap"),
     pytest.mark.anyio,
     pytest.mark.real_time,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import platform
 import re
 import subprocess
 import sys
@@ -18,13 +16,12 @@ from tests.fuzz.targets import GOOD, TARGETS, dialect_in
 from tests.fuzz.words import anything
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION = ".".join(platform.python_version_tuple()[:2])
 
 
 @pytest.mark.real_time
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason=f"atheris has no wheel for Python {VERSION}")
+@pytest.mark.needs("atheris")
 def test_no_parser_is_brought_down() -> None:
     """No bytes that a search guided by coverage comes upon make a parser raise what it should not, or hang."""
     argv = [sys.executable, "-m", "tests.fuzz.guided", str(SECONDS)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,11 +13,6 @@ from tests.oracle.model import Case
 from tests.oracle.trace import Moment
 
 DRIVER = Path(__file__).with_name("driver.erl")
-
-
-def installed() -> bool:
-    """Whether this machine has Erlang."""
-    return shutil.which("erl") is not None and shutil.which("erlc") is not None
 
 
 class Erlang:

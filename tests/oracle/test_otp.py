@@ -17,7 +17,8 @@ CASES = int(os.environ.get("GREENROOM_ORACLE_CASES", "300"))
 pytestmark = [
     pytest.mark.real_time,
     pytest.mark.timeout(60 + CASES),
-    pytest.mark.skipif(not erlang.installed(), reason="no Erlang here: apt-get install erlang-base"),
+    pytest.mark.long,
+    pytest.mark.needs("erl"),
 ]
 
 

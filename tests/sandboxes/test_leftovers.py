@@ -79,7 +79,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("mode", ["sealed", "plain"])
+@pytest.mark.parametrize("mode", [pytest.param("sealed", marks=pytest.mark.needs("bwrap")), "plain"])
 async def test_what_a_killed_engine_left_is_reaped(tmp_path: Path, mode: str) -> None:
     """Reaped the moment after SIGKILL, its sandbox leaves neither a process nor a file; a second time is fine."""
     with engine(tmp_path, mode) as (process, handle):
@@ -113,6 +113,7 @@ async def test_programs_that_nobody_keeps_are_reaped(tmp_path: Path) -> None:
     assert contents(tmp_path) == []
 
 
+@pytest.mark.needs("bwrap")
 async def test_the_living_are_left_alone(tmp_path: Path) -> None:
     """A handle of an engine that lives changes nothing, nor does one that is no sandbox's place."""
     own = tmp_path / "mine" / "sandboxes" / "s"
@@ -125,6 +126,7 @@ async def test_the_living_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.needs("bwrap")
 async def test_a_handle_is_known_before_there_is_a_sandbox(tmp_path: Path) -> None:
     """Each backend names its sandboxes before they are made; of what dies with the process nothing is left."""
     async with await open_local(Local(root=str(tmp_path))) as backend:

@@ -18,6 +18,7 @@ class Unheard(SandboxSpec, frozen=True, kw_only=True):
     """A spec nobody serves."""
 
 
+@pytest.mark.needs("bwrap")
 async def test_known(tmp_path: Path) -> None:
     """Each spec opens its backend."""
     for spec, name in ((Local(root=str(tmp_path)), "LocalBackend"), (Simulated(), "SimulatedBackend")):

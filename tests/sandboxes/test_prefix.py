@@ -22,7 +22,7 @@ from greenroom.sandboxes.prefix_path import prefix_path
 from greenroom.sandboxes.recipe import missing
 from greenroom.specs import NpmRecipe, PythonRecipe
 
-pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time, pytest.mark.agents, pytest.mark.needs("npm")]
 TOOL = "#!/usr/bin/env node\nconsole.log('tiny')\n"
 
 
@@ -338,7 +338,6 @@ async def test_the_status_tells_what_is_installed(tmp_path: Path, root: Path) ->
     assert (status.installed, status.path, status.missing) == (True, prefix.path, ())
 
 
-@pytest.mark.slow
 async def test_another_python_comes_along_whole(tmp_path: Path, root: Path) -> None:
     """An agent that needs another Python gets a copy that works from the prefix alone."""
     version = next((v for v in ("3.12", "3.13", "3.10") if not missing(PythonRecipe(packages=("x",), python=v))), None)

@@ -28,7 +28,7 @@ def test_what_once_broke_holds(name: str, backend: Backend) -> None:
     assert play(REGRESSIONS[name], backend).trace == result.trace
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(120 + 10 * budget.SECONDS)
 def test_every_schedule_keeps_every_promise(backend: Backend) -> None:
     """Whatever goes wrong in a tree, in whatever order, none of P1 to P12 is broken."""

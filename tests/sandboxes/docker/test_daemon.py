@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,13 +16,14 @@ from greenroom.sandboxes.docker.address import find_engine
 from greenroom.sandboxes.docker.cold import cold_client
 from greenroom.specs import Docker
 from tests.sandboxes.docker.conftest import a_request
-from tests.sandboxes.docker.daemon import PROGRAMS, Daemon
+from tests.sandboxes.docker.daemon import Daemon
 from tests.sandboxes.docker.test_sandbox import sh
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.docker,
+    pytest.mark.containers,
+    pytest.mark.needs("root", "dockerd"),
     pytest.mark.timeout(180),
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
@@ -33,9 +32,6 @@ pytestmark = [
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
     """An engine that may be killed."""
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    if os.geteuid() or missing:
-        pytest.skip(f"a Docker engine can only be started by root, with {', '.join(PROGRAMS)}")
     with Daemon() as daemon:
         yield daemon
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import anyio
@@ -19,7 +18,7 @@ from tests.sandboxes.docker.test_sandbox import sh
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.docker,
+    pytest.mark.containers,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
 
@@ -60,10 +59,9 @@ async def test_heartbeats_keep_it_alive(backend: DockerBackend, monkeypatch: pyt
     assert await running.wait() == 0
 
 
+@pytest.mark.needs("root")  # who alone can have the kernel choose
 async def test_the_first_program_is_out_of_memory(sandbox: DockerSandbox, client: DockerClient) -> None:
     """When the kernel chooses the keeper to die, the sandbox has run out of memory, and says so."""
-    if os.geteuid():
-        pytest.skip("only root can have the kernel choose")
     for pid in keepers(sandbox, client):
         await anyio.Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
     # Many who eat a little each, so that none of them weighs as much as the keeper.

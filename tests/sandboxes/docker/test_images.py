@@ -19,7 +19,7 @@ from tests.sandboxes.docker.test_sandbox import sh
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.docker,
+    pytest.mark.containers,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
 

@@ -14,7 +14,7 @@ from tests.sandboxes.docker.conftest import a_request
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.docker,
+    pytest.mark.containers,
     pytest.mark.timeout(120),
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]

@@ -16,7 +16,7 @@ from greenroom.specs import Local
 MISSING = "/nonexistent/bwrap"
 
 
-@pytest.fixture(params=["sealed", "plain"])
+@pytest.fixture(params=[pytest.param("sealed", marks=pytest.mark.needs("bwrap")), "plain"])
 def mode(request: pytest.FixtureRequest) -> str:
     """With bubblewrap and as if there was none."""
     return str(request.param)

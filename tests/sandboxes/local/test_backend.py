@@ -78,6 +78,7 @@ async def test_cancelled_create(backend: LocalBackend, tmp_path: Path, delay: fl
     assert descriptors() == before
 
 
+@pytest.mark.needs("bwrap")
 async def test_failed_create(tmp_path: Path) -> None:
     """When bubblewrap fails, the error carries its words, and nothing is left."""
     async with await open_local(Local(root=str(tmp_path))) as backend:
@@ -143,6 +144,7 @@ async def test_plain_is_said(tmp_path: Path) -> None:
     assert [(log["event"], log["log_level"]) for log in logs] == [("sandbox_unsafe", "warning")]
 
 
+@pytest.mark.needs("bwrap")
 async def test_bad_root() -> None:
     """A root that cannot be used is an error that names it."""
     with pytest.raises(SandboxError, match="null"):

@@ -24,6 +24,7 @@ def a_request(environment: Environment, id: str = "sandbox") -> SandboxRequest:
 
 
 @pytest.mark.parametrize("mode", ["sealed"], indirect=True)
+@pytest.mark.needs("bwrap")
 async def test_they_are_there_and_can_be_written(backend: LocalBackend, tmp_path: Path) -> None:
     """Work directory and directories lie where the task wants them, nested or not; nothing else can be written."""
     sandbox = await backend.create(a_request(WANTED))
@@ -39,6 +40,7 @@ async def test_they_are_there_and_can_be_written(backend: LocalBackend, tmp_path
 
 
 @pytest.mark.parametrize("mode", ["sealed"], indirect=True)
+@pytest.mark.needs("bwrap")
 async def test_each_sandbox_has_its_own(backend: LocalBackend) -> None:
     """What one sandbox writes there, no other sees."""
     first, second = await backend.create(a_request(WANTED)), await backend.create(a_request(WANTED, "other"))

@@ -129,6 +129,7 @@ def open_directory() -> Iterator[Path]:
         yield Path(path)
 
 
+@pytest.mark.needs("bwrap")
 async def test_unprivileged_engine(anyio_backend_name: str, open_directory: Path) -> None:
     """An engine without any privilege seals its sandboxes, hands the listener out and removes hostile trees."""
     with engine(anyio_backend_name, open_directory, "sealed", "", as_user(NOBODY)) as process:

@@ -13,7 +13,7 @@ from greenroom.sandboxes.local import LocalBackend, open_local
 from greenroom.sandboxes.local.sandbox import LocalSandbox
 from greenroom.specs import Local
 
-pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
+pytestmark = [pytest.mark.anyio, pytest.mark.real_time, pytest.mark.needs("bwrap")]
 
 
 @pytest.fixture
