@@ -77,7 +77,7 @@ lock:
 	.venv-lock/bin/uv $(COMPILE) --constraints constraints.txt --extra cli --group install --output-file constraints-run.txt
 
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
-EXTRAS := --extra cli --extra parquet --extra terminal-bench --extra trio --extra uvloop
+EXTRAS := --extra cli --extra parquet --extra terminal-bench --extra trio
 
 clean:
 	rm -rf .venv .venv-lock dist site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
