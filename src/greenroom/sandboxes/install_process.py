@@ -53,7 +53,7 @@ class InstallError(Exception):
             log: Tail of what the installer printed.
             log_path: Where all of it is kept.
         """
-        super().__init__(kind, message, log, log_path)
+        super().__init__(message)
         self.kind = kind
         self.message = message
         self.log = log

@@ -24,8 +24,8 @@ _GONE = re.compile(
     rf"No matching version found for ({_PACKAGE}?)\.?\s"
     rf"|'({_PACKAGE}?)(?:@https?:[^']*)?' (?:is not in this registry|could not be found)"
     rf"|No matching distribution found for ({_REQUIREMENT})"
-    r"|\b(E404|ETARGET)\b"
 )
+_GONE_SOMEHOW = re.compile(r"\b(E404|ETARGET)\b")
 _OTHERWISE = "use another version of greenroom, or lock the agent again (for those that ship: `make lock-agents`)"
 
 
@@ -50,8 +50,8 @@ def _read(recipe: Recipe, words: str) -> tuple[str, str]:
             f"{what} cannot be downloaded: {registry} did not answer ({_first(unreachable)}); check the network, "
             f"and the registry and proxy that npm and pip are configured with"
         )
-    if gone := _GONE.search(words):
-        missing = _first(gone)
+    if gone := _GONE.search(words) or _GONE_SOMEHOW.search(words):
+        missing = "what it was asked for" if gone[0] in ("E404", "ETARGET") else _first(gone)
         if recipe.lock is None:
             return "install_gone", f"{registry} has no {missing}, which {what} needs; ask for a version that it has"
         python = recipe.python if isinstance(recipe, PythonRecipe) else None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from greenroom.sandboxes.install_process import InstallError
 from greenroom.sandboxes.npm_lock import NpmLock
-from greenroom.sandboxes.python_lock import normalised, python_lock
+from greenroom.sandboxes.python_lock import python_lock
 from greenroom.specs import NpmRecipe, PythonRecipe, Recipe
 from greenroom.specs.agents.lock import NODE_LOCK
 from greenroom.specs.agents.machine import CPU, CPUS, NODE
@@ -76,6 +76,7 @@ def missing(recipe: Recipe) -> tuple[str, ...]:
 
 
 async def _build_python(recipe: PythonRecipe, at: Path, run: Run) -> None:
+    lock = python_lock(recipe) if recipe.lock else None
     other = None if recipe.python is None or _is_ours(recipe.python) else _other_python(recipe.python)
     if other is None:
         await run((*_VENV, str(at)))
@@ -83,22 +84,22 @@ async def _build_python(recipe: PythonRecipe, at: Path, run: Run) -> None:
         await run((other, "-I", "-c", _SETTLE, str(at)))
     copied = at / f"python/bin/python{recipe.python}"
     pip = (str(copied if copied.exists() else at / "bin/python"), *_PIP_INSTALL)
-    await (run((*pip, *recipe.packages)) if recipe.lock is None else _install_locked(recipe, pip, at, run))
+    if lock is None:
+        await run((*pip, *recipe.packages))
+    else:
+        # Wheels first: what builds the others is among them.
+        await _install_locked((*pip, *_LOCKED), lock.wheels, at, run)
+        await _install_locked((*pip, *_LOCKED, *_BUILT, ",".join(recipe.sources)), lock.sources, at, run)
     if copied.exists():
         _link_programs(at)
 
 
-async def _install_locked(recipe: PythonRecipe, pip: Sequence[str], at: Path, run: Run) -> None:
-    """Wheels first: what builds the others is among them."""
-    lock, wheels, sources = python_lock(recipe), at / "wheels.txt", at / "sources.txt"
-    wheels.write_text(lock.wheels)
-    await run((*pip, *_LOCKED, "-r", str(wheels)))
-    wheels.unlink()
-    if lock.sources:
-        sources.write_text(lock.sources)
-        names = ",".join(normalised(name) for name in recipe.sources)
-        await run((*pip, *_LOCKED, *_BUILT, names, "-r", str(sources)))
-        sources.unlink()
+async def _install_locked(pip: Sequence[str], requirements: str, at: Path, run: Run) -> None:
+    if requirements:
+        file = at / "requirements.txt"
+        file.write_text(requirements)
+        await run((*pip, "-r", str(file)))
+        file.unlink()
 
 
 def _link_programs(at: Path) -> None:
