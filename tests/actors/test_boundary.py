@@ -8,6 +8,7 @@ from greenroom.interception import ModelError
 from greenroom.kernel import Crashed, Escalation, Exit, Killed, NotDelivered, Shutdown, TimedOut
 from greenroom.messages import Fault, FaultError
 from greenroom.sandboxes import SandboxError
+from greenroom.sandboxes.install_process import InstallError
 
 SETUP = Fault(blame="task", kind="setup_failed", message="no", phase="setup")
 
@@ -63,3 +64,14 @@ def test_an_attempt_that_ended_without_a_word_is_the_engines_fault(exit: Exit, k
     """An exit that explains nothing is laid to the engine, which tries again."""
     found = failure_of_exit(exit, "agent")
     assert (found.cause, found.fault.kind) == ("actor_failed", kind)
+
+
+def test_an_installers_last_words_and_where_the_rest_is_are_kept() -> None:
+    """The fault has the one line as its message, and the end of the log and the log's path as its detail, once."""
+    error = InstallError(
+        "install_refused", "tiny@1 was refused", log="x" * 9_000 + "\nthe end\n", log_path="/cache/tiny.log"
+    )
+    fault = failure_of(error, "boot").fault
+    assert (fault.kind, fault.message) == ("install_refused", "tiny@1 was refused")
+    assert fault.detail.endswith("xx\nthe end\nlog: /cache/tiny.log")
+    assert len(fault.detail) == 4000

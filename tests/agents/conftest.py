@@ -49,4 +49,4 @@ async def prefix_of(spec: AgentSpec) -> str:
     try:
         return (await install(spec.recipe, check=spec.check)).path
     except InstallError as error:
-        pytest.skip(f"agent {spec.name} cannot be installed: {error}\n{error.log}")
+        pytest.skip(f"agent {spec.name} cannot be installed: {error}")

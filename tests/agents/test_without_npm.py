@@ -24,7 +24,7 @@ def test_pi_is_installed_where_there_is_no_npm(monkeypatch: pytest.MonkeyPatch) 
         try:
             prefix = anyio.run(partial(install, PI.recipe, root=Path(root), check=PI.check)).path
         except InstallError as error:
-            pytest.skip(f"pi cannot be installed without npm: {error}\n{error.log}")
+            pytest.skip(f"pi cannot be installed without npm: {error}")
         argv = [part.replace("{prefix}", prefix) for part in PI.check]
         assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == "0.87.1\n"
         assert sorted(path.name for path in Path(prefix).iterdir()) == ["bin", "node_modules", "nodejs", "package.json"]

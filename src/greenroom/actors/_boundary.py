@@ -11,6 +11,7 @@ from greenroom.interception.errors import ModelError
 from greenroom.kernel import CallError, Crashed, Escalation, Exit, Killed, Shutdown, TimedOut
 from greenroom.messages import Blame, Fault, FaultError, Phase
 from greenroom.sandboxes.base import SandboxError
+from greenroom.sandboxes.install_process import InstallError
 
 _DETAIL = 4000
 
@@ -37,13 +38,15 @@ def failure(cause: Cause, message: str, phase: Phase, *, kind: str = "", detail:
     return Failure(cause, Fault(blame=blame, kind=kind or cause, message=message, phase=phase, detail=tail))
 
 
-def failure_of(error: BaseException, phase: Phase, *, cause: Cause = "actor_failed") -> Failure:
+def failure_of(error: BaseException, phase: Phase, *, cause: Cause = "actor_failed") -> Failure:  # noqa: PLR0911 - one for each kind
     """What an exception means. ``cause`` is for those that mean nothing in particular."""
     match error:
         case FaultError(fault=fault):
             return Failure(_BY_BLAME[fault.blame], fault)
         case SandboxError(kind=kind, detail=detail):
             return failure("sandbox_failed", str(error), phase, kind=kind, detail=detail)
+        case InstallError(kind=kind, message=message, log=log, log_path=path):
+            return failure(cause, message, phase, kind=kind, detail=f"{log.rstrip()}\nlog: {path}" if path else log)
         case ModelError(kind=kind, message=message, retryable=retryable):
             return failure("model_failed" if retryable else "model_refused", message, phase, kind=kind)
         case BaseExceptionGroup(exceptions=(first, *_)):

@@ -24,9 +24,10 @@ def build(agent: str, image: str, dockerfile: str | None) -> None:
         raise BadInput("say what the image is made of: --image NAME or --dockerfile PATH")
     try:
         name = anyio.run(_build, spec, docker)
-    except (SandboxError, InstallError) as error:
-        detail = error.detail if isinstance(error, SandboxError) else error.log
-        raise Failed(f"{agent}: {error}\n{detail}".rstrip()) from error
+    except SandboxError as error:
+        raise Failed(f"{agent}: {error}\n{error.detail}".rstrip()) from error
+    except InstallError as error:
+        raise Failed(f"{agent} cannot be installed: {error}") from error
     click.echo(name)
 
 

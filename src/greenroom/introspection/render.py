@@ -8,6 +8,9 @@ from typing import Any, Final, cast
 import msgspec
 
 from greenroom.introspection.protocol import Detail, Happening, Row
+from greenroom.messages.escape import escape
+
+__all__ = ["SORTS", "admission", "detail", "duration", "escape", "event", "ps", "table", "tree"]
 
 SORTS: Final[dict[str, Callable[[Row], Any]]] = {
     "path": lambda row: row.path,
@@ -21,14 +24,6 @@ _HEAD: Final = ("KIND", "STATE", "MAIL", "HANDLED", "RESTARTS", "AGE", "DOING")
 _RIGHT: Final = frozenset({"MAIL", "HANDLED", "RESTARTS", "AGE"})
 _SHOWN: Final = 20
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-def escape(text: str) -> str:
-    r"""The text with everything that is no plain printable character as ``\x1b``, ``\n``, ``\u202e``.
-
-    Terminals obey control characters, and readers are fooled by those that change direction or show nothing.
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,11 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 
+from greenroom.messages.escape import escape
+
 _TAIL = 4000
+_SHOWN = 12
+"""Lines of a log's tail that are part of the error's text."""
 _GUARD = """
 import os, select, signal, subprocess, sys
 try:
@@ -32,14 +36,19 @@ _KILL_SECONDS = 10.0
 
 
 class InstallError(Exception):
-    """An agent cannot be installed on this machine."""
+    """An agent cannot be installed on this machine.
+
+    Its text is the message, the last lines of the log and the log's path, without what terminals obey.
+    """
 
     def __init__(self, kind: str, message: str, *, log: str = "", log_path: str = "") -> None:
         """Say what failed.
 
         Args:
-            kind: ``install_failed``, ``install_timeout``, ``install_unavailable`` (the machine lacks an installer)
-                or ``install_storage`` (the cache directory cannot be used).
+            kind: ``install_failed``, ``install_timeout``, ``install_unavailable`` (the machine lacks an installer),
+                ``install_storage`` (the cache directory cannot be used), ``install_lock`` (the recipe's lock does not
+                fit it), ``install_refused`` (what was downloaded is not what the lock says), ``install_gone`` (the
+                registry does not have a version) or ``install_unreachable`` (there is no way to the registry).
             message: One line for a person.
             log: Tail of what the installer printed.
             log_path: Where all of it is kept.
@@ -49,6 +58,11 @@ class InstallError(Exception):
         self.message = message
         self.log = log
         self.log_path = log_path
+
+    def __str__(self) -> str:
+        lines = [line for line in self.log.splitlines() if line.strip()][-_SHOWN:]
+        shown = [escape(self.message), *(f"  | {escape(line)}" for line in lines)]
+        return "\n".join([*shown, f"log: {escape(self.log_path)}"] if self.log_path else shown)
 
     def copy(self) -> InstallError:
         """The same error, to be raised elsewhere."""

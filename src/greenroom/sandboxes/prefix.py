@@ -24,6 +24,7 @@ from greenroom.sandboxes import recipe as recipes
 from greenroom.sandboxes.breaker import Breaker
 from greenroom.sandboxes.filelock import file_lock
 from greenroom.sandboxes.install_process import InstallError, run_logged, tail
+from greenroom.sandboxes.install_reason import FINAL, explained
 from greenroom.sandboxes.prefix_path import prefix_path
 from greenroom.specs import Recipe
 
@@ -31,9 +32,7 @@ Progress = Callable[[str], None]
 _CLEAN_UP_SECONDS = 60.0
 _WAITS = (2.0, 8.0)
 """Seconds before an installer is run once more. Registries have their moments."""
-_FINAL = re.compile(
-    r"\b(E404|ETARGET|EBADPLATFORM|ENOSPC|ENOENT|No matching distribution|ResolutionImpossible|No space left)\b"
-)
+_FINAL = re.compile(r"\b(EBADPLATFORM|ENOSPC|ENOENT|EUSAGE|ResolutionImpossible|No space left)\b")
 """What installers say when there is no sense in trying again."""
 _breaker: Breaker[InstallError] = Breaker(limit=2, rest=300.0)
 """Of this process, whatever it opens: engine after engine, it does not ask a registry over and over for what fails."""
@@ -117,7 +116,10 @@ async def install(
 
 def prefix_status(recipe: Recipe, *, root: Path | None = None) -> PrefixStatus:
     """What `install` would find, without doing anything."""
-    target = prefix_path(recipe, root=root)
+    try:
+        target = prefix_path(recipe, root=root)
+    except InstallError:
+        return PrefixStatus(path="", installed=False, missing=(f"its lock, {recipe.lock}, which cannot be read",))
     installed = target.is_dir()
     return PrefixStatus(path=str(target), installed=installed, missing=() if installed else recipes.missing(recipe))
 
@@ -192,9 +194,10 @@ async def _persist(
     """Run an installer until it succeeds, or has failed once more than there are waits."""
     try:
         return await run(argv)
-    except InstallError as error:
-        if not waits or _FINAL.search(error.log):
-            raise
+    except InstallError as failed:
+        error = explained(job.recipe, failed)
+        if not waits or error.kind in FINAL or _FINAL.search(error.log):
+            raise error from None
         job.progress(f"{error.message}; trying again in {waits[0]:.0f} s")
     await anyio.sleep(waits[0])
     return await _persist(job, run, waits[1:], argv)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from greenroom.sandboxes.lock_file import read_lock
 from greenroom.specs import PythonRecipe, Recipe
 
-_LAYOUT = "1"
+_LAYOUT = "2"
 """Counted up whenever the same recipe is laid out differently."""
 
 
@@ -26,8 +27,12 @@ def prefix_root() -> Path:
 
 
 def prefix_path(recipe: Recipe, *, root: Path | None = None) -> Path:
-    """Where ``recipe`` is or would be installed: its first package's name and a hash of all that matters."""
-    parts = [_LAYOUT, platform.system(), platform.machine(), msgspec.json.encode(recipe).decode()]
+    """Where ``recipe`` is or would be installed: its first package's name and a hash of all that matters.
+
+    What the lock says matters, where it lies does not. Raises `InstallError` if it cannot be read.
+    """
+    asked = msgspec.json.encode(msgspec.structs.replace(recipe, lock=None)).decode()
+    parts = [_LAYOUT, platform.system(), platform.machine(), asked, read_lock(recipe)]
     if isinstance(recipe, PythonRecipe):
         parts += [sys.base_prefix, platform.python_version()]  # its environment links to this interpreter
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

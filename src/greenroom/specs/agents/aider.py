@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, PythonRecipe, Timeout
+from greenroom.specs.agents.lock import python_lock
 
 _VERSION = "0.86.2"
 _HISTORY = ".aider/chat.md"
@@ -30,7 +31,7 @@ AIDER = AgentSpec(
     command=aider_command,
     summary=f"aider {_VERSION}: edits from the model's text, no tools",
     version=_VERSION,
-    recipe=PythonRecipe(packages=(f"aider-chat=={_VERSION}",)),
+    recipe=PythonRecipe(packages=(f"aider-chat=={_VERSION}",), lock=python_lock("aider")),
     check=("{prefix}/bin/python", "-c", "import aider"),
     delivery="file",
     model_format="openai/{model}",

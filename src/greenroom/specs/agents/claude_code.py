@@ -7,6 +7,7 @@ import json
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import Json, called, content, gave, json_line, table, tables, text
+from greenroom.specs.agents.lock import npm_lock
 from greenroom.specs.agents.machine import CPU
 
 _VERSION = "2.1.329"
@@ -77,7 +78,7 @@ CLAUDE_CODE = AgentSpec(
     command=claude_command,
     summary=f"Claude Code {_VERSION}: Anthropic's coding agent",
     version=_VERSION,
-    recipe=NpmRecipe(packages=(f"{_PACKAGE}@{_VERSION}",)),
+    recipe=NpmRecipe(packages=(f"{_PACKAGE}@{_VERSION}",), lock=npm_lock("claude-code")),
     check=(f"{{prefix}}/{_PROGRAM}", "--version"),
     requires=("bash",),
     env={

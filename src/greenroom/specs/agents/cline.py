@@ -7,6 +7,7 @@ import json
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import called, gave, json_line, table, text
+from greenroom.specs.agents.lock import npm_lock
 from greenroom.specs.agents.machine import CPU
 
 _VERSION = "3.0.65"
@@ -63,7 +64,7 @@ CLINE = AgentSpec(
     command=cline_command,
     summary=f"Cline {_VERSION}: a coding agent, on the command line",
     version=_VERSION,
-    recipe=NpmRecipe(packages=(f"{_PACKAGE}@{_VERSION}",)),
+    recipe=NpmRecipe(packages=(f"{_PACKAGE}@{_VERSION}",), lock=npm_lock("cline")),
     check=(f"{{prefix}}/{_PROGRAM}", "--version"),
     delivery="command",
     env={"CLINE_SESSION_BACKEND_MODE": "local"},

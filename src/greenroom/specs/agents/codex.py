@@ -7,12 +7,14 @@ import platform
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import Json, called, gave, json_line, table, tables, text
+from greenroom.specs.agents.lock import npm_lock
 from greenroom.specs.agents.machine import CPU
 from greenroom.specs.agents.toml import toml
 from greenroom.specs.mcp_server import McpServer
 
 _VERSION = "0.169.0"
-_PROGRAM = f"node_modules/@openai/codex/vendor/{platform.machine()}-unknown-linux-musl/bin/codex"
+_PACKAGE = f"@openai/codex-linux-{CPU}"
+_PROGRAM = f"node_modules/{_PACKAGE}/vendor/{platform.machine()}-unknown-linux-musl/bin/codex"
 _HOLD_MS = 24 * 3600 * 1000
 
 
@@ -121,7 +123,7 @@ CODEX = AgentSpec(
     command=codex_command,
     summary=f"codex {_VERSION}: OpenAI's coding agent",
     version=_VERSION,
-    recipe=NpmRecipe(packages=(f"@openai/codex@{_VERSION}-linux-{CPU}",)),
+    recipe=NpmRecipe(packages=(f"{_PACKAGE}@npm:@openai/codex@{_VERSION}-linux-{CPU}",), lock=npm_lock("codex")),
     check=(f"{{prefix}}/{_PROGRAM}", "--version"),
     approvals={
         "all_tools": ("--dangerously-bypass-approvals-and-sandbox",),

@@ -8,6 +8,7 @@ from typing import Any
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import called, gave, json_line, table, text
+from greenroom.specs.agents.lock import npm_lock
 from greenroom.specs.agents.machine import NODE
 
 _VERSION = "0.61.0"
@@ -74,7 +75,7 @@ GEMINI_CLI = AgentSpec(
     command=gemini_command,
     summary=f"Gemini CLI {_VERSION}: Google's coding agent",
     version=_VERSION,
-    recipe=NpmRecipe(packages=(f"@google/gemini-cli@{_VERSION}",), node=NODE),
+    recipe=NpmRecipe(packages=(f"@google/gemini-cli@{_VERSION}",), node=NODE, lock=npm_lock("gemini-cli")),
     check=("{prefix}/bin/node", f"{{prefix}}/{_PROGRAM}", "--version"),
     env={"GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_CLI_NO_RELAUNCH": "true"},
     quiet={"GEMINI_TELEMETRY_ENABLED": "false"},

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import platform
+from typing import Final
 
-CPU = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-"""As npm says it."""
-NODE = "24.19.0"
+CPUS: Final = {"x86_64": "x64", "aarch64": "arm64"}
+"""Machines that agents are packaged for, and how npm calls them."""
+CPU: Final = CPUS.get(platform.machine(), platform.machine())
+"""This one, as npm says it."""
+NODE: Final = "24.19.0"
 """The node that agents written in JavaScript get: one version, so that one download serves all."""

@@ -6,6 +6,7 @@ import json
 import re
 
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, PythonRecipe, Timeout
+from greenroom.specs.agents.lock import python_lock
 
 _VERSION = "2.4.6"
 _CONFIG = ".config/mini-swe-agent/greenroom.yaml"
@@ -48,7 +49,9 @@ MINI_SWE_AGENT = AgentSpec(
     command=mini_command,
     summary=f"mini-swe-agent {_VERSION}: one shell tool and a loop",
     version=_VERSION,
-    recipe=PythonRecipe(packages=(f"mini-swe-agent=={_VERSION}", "litellm[mcp]==1.106.2")),
+    recipe=PythonRecipe(
+        packages=(f"mini-swe-agent=={_VERSION}", "litellm[mcp]==1.106.2"), lock=python_lock("mini-swe-agent")
+    ),
     check=("{prefix}/bin/python", "-c", "import litellm, minisweagent"),
     delivery="command",
     model_format="openai/{model}",

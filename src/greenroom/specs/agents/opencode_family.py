@@ -9,6 +9,7 @@ from typing import Any
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Proof, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import called, content, gave, json_line, table, text
+from greenroom.specs.agents.lock import npm_lock
 
 
 def family_spec(
@@ -29,7 +30,7 @@ def family_spec(
         command=command,
         summary=summary,
         version=version,
-        recipe=NpmRecipe(packages=(f"{package}@{version}",)),
+        recipe=NpmRecipe(packages=(f"{package}@{version}",), lock=npm_lock(name)),
         check=(f"{{prefix}}/{program}", "--version"),
         quiet=quiet | {"npm_config_offline": "true"},
         approvals={"all_tools": ("--auto",)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, PythonRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import called, content, gave, json_line, table, tables
+from greenroom.specs.agents.lock import python_lock
 
 _VERSION = "1.16.0"
 
@@ -55,7 +56,9 @@ OPENHANDS = AgentSpec(
     command=openhands_command,
     summary=f"OpenHands {_VERSION}: a coding agent by All Hands",
     version=_VERSION,
-    recipe=PythonRecipe(packages=(f"openhands=={_VERSION}",), python="3.12"),
+    recipe=PythonRecipe(
+        packages=(f"openhands=={_VERSION}",), python="3.12", lock=python_lock("openhands"), sources=("func-timeout",)
+    ),
     check=("{prefix}/bin/python", "-c", "import openhands_cli"),
     delivery="command",
     model_format="openai/{model}",

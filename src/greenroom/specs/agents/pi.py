@@ -7,6 +7,7 @@ import json
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import Json, called, content, gave, json_line, table, tables, text
+from greenroom.specs.agents.lock import npm_lock
 from greenroom.specs.agents.machine import NODE
 
 _VERSION = "0.87.1"
@@ -126,7 +127,7 @@ PI = AgentSpec(
     artifacts=(".pi/agent/sessions/*/*.jsonl",),
     timeouts=(Timeout(what="silence on the connection", seconds=300, lifted=True),),
     proof="proved",
-    recipe=NpmRecipe(packages=(f"@earendil-works/pi-coding-agent@{_VERSION}",), node=NODE),
+    recipe=NpmRecipe(packages=(f"@earendil-works/pi-coding-agent@{_VERSION}",), node=NODE, lock=npm_lock("pi")),
     check=("{prefix}/bin/node", f"{{prefix}}/{_CLI}", "--version"),
     summary=f"pi {_VERSION}: a terminal coding agent with read, bash, edit and write",
 )

@@ -7,6 +7,7 @@ import json
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, NpmRecipe, Timeout
 from greenroom.specs.agents.claude_code import claude_events
 from greenroom.specs.agents.gemini_cli import argv, settings
+from greenroom.specs.agents.lock import npm_lock
 from greenroom.specs.agents.machine import NODE
 
 _VERSION = "0.24.4"
@@ -33,7 +34,7 @@ QWEN_CODE = AgentSpec(
     command=qwen_command,
     summary=f"Qwen Code {_VERSION}: a coding agent by the makers of Qwen",
     version=_VERSION,
-    recipe=NpmRecipe(packages=(f"@qwen-code/qwen-code@{_VERSION}",), node=NODE),
+    recipe=NpmRecipe(packages=(f"@qwen-code/qwen-code@{_VERSION}",), node=NODE, lock=npm_lock("qwen-code")),
     check=("{prefix}/bin/node", f"{{prefix}}/{_PROGRAM}", "--version"),
     env={"QWEN_CODE_NO_RELAUNCH": "true"},
     quiet={"QWEN_TELEMETRY_ENABLED": "false"},

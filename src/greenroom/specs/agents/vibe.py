@@ -5,6 +5,7 @@ from __future__ import annotations
 from greenroom.specs.agent import AgentSpec, Invocation, Launch, PythonRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
 from greenroom.specs.agents.lines import called, content, gave, json_line, table, tables
+from greenroom.specs.agents.lock import python_lock
 from greenroom.specs.agents.toml import toml
 
 _VERSION = "3.0.2"
@@ -74,7 +75,7 @@ VIBE = AgentSpec(
     command=vibe_command,
     summary=f"Mistral Vibe {_VERSION}: Mistral's coding agent",
     version=_VERSION,
-    recipe=PythonRecipe(packages=(f"mistral-vibe=={_VERSION}",), python="3.12"),
+    recipe=PythonRecipe(packages=(f"mistral-vibe=={_VERSION}",), python="3.12", lock=python_lock("vibe")),
     check=("{prefix}/bin/vibe", "--version"),
     delivery="file",
     approvals={"all_tools": ("--auto-approve",), "edits_in_workdir": ("--agent", "accept-edits")},
