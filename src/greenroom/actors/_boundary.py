@@ -69,3 +69,19 @@ def failure_of_exit(exit: Exit, phase: Phase, child: str = "") -> Failure:
             return failure(cause, f"{child or 'the attempt'} took too long: {what}", phase, kind="timed_out")
         case _:
             return failure(cause, f"{child or 'the attempt'} ended early", phase, kind="ended_early")
+
+
+def last_words(exit: Exit, who: str) -> str:
+    """Why somebody ended, for people; of a supervisor that gave up, the child whose failures it could not bear."""
+    match exit:
+        case Shutdown(info=Escalation(child=child, exit=Crashed(exception=error))):
+            return f"{child} crashed too often, the last time with {type(error).__name__}: {error}"
+        case _:
+            return failure_of_exit(exit, "cleanup", who).fault.message
+
+
+def why_ended_early(exit: Exit, who: str) -> str:
+    """Why somebody ended whom nobody had stopped; empty if somebody had."""
+    if isinstance(exit, Shutdown) and isinstance(exit.info, Escalation):
+        return f"the engine failed: {last_words(exit, 'the engine')}"
+    return last_words(exit, who) if exit.abnormal else ""

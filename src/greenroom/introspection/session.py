@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final, NoReturn
 
 import anyio
@@ -63,22 +65,25 @@ class Session:
 
     async def run(self) -> None:
         """Answer until the client goes, breaks a rule of the wire, or takes too long. Raises only cancellation."""
+        await self._talk(self._answer_all)
+
+    async def refuse(self, why: str) -> None:
+        """Say why there is no conversation, and end it. Raises only cancellation."""
+        await self._talk(partial(self._send, Answer(ok=False, error=why)))
+
+    async def _talk(self, conversation: Callable[[], Awaitable[object]]) -> None:
         try:
-            while await self._turn():
-                pass
-        except _GONE:
+            await conversation()
+        except* _GONE:  # alone, or from the group in which it is written and listened to at once
             pass
+        except* Exception as errors:  # noqa: BLE001 - a boundary: one client's trouble is nobody else's
+            _log.warning("the console broke off a conversation: %r", errors.exceptions)
         finally:
             await self._close()
 
-    async def refuse(self, why: str) -> None:
-        """Say why there is no conversation, and end it."""
-        try:
-            await self._send(Answer(ok=False, error=why))
-        except _GONE:
+    async def _answer_all(self) -> None:
+        while await self._turn():
             pass
-        finally:
-            await self._close()
 
     async def _turn(self) -> bool:
         """One request and its answer; False if there can be no other."""
@@ -144,7 +149,7 @@ class Session:
         return False
 
     async def _close(self) -> None:
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(OSError, *_GONE):
             await self._stream.aclose()
 
 
@@ -165,7 +170,8 @@ def _tree(subject: Subject, request: Request) -> list[ActorStatus]:
 
 
 def _inspect(subject: Subject, request: Request) -> object:
-    found = subject.system.inspect(request.path) or _nobody(request.path)
+    system, path = subject.system, request.path
+    found = system.inspect(path) or _absent(system, path)
     return msgspec.structs.replace(found, observed=plain(found.observed))
 
 
@@ -180,6 +186,12 @@ def _set(subject: Subject, request: Request) -> object:
         raise _Refusal(str(error)) from error
     _log.info("settings were changed over the console: %s", request.changes)
     return plain(new)
+
+
+def _absent(system: System, path: str) -> NoReturn:
+    for row in system.tree(path):
+        raise _Refusal(f"{row.path} is {row.state}: {row.trouble}")
+    _nobody(path)
 
 
 def _nobody(path: str) -> NoReturn:

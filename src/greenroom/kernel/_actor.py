@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._job import Job
+    from greenroom.kernel._rest import Rest
     from greenroom.kernel._system import System
 
 
@@ -66,6 +67,10 @@ class Actor:
 
     def child_order(self) -> Sequence[str]:
         """Ids of the children, in the order in which to show them; a supervisor's own affair."""
+        return ()
+
+    def resting_children(self) -> Sequence[Rest]:
+        """Children that were given up for a while; a supervisor's own affair."""
         return ()
 
     # To use.
