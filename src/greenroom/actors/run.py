@@ -278,8 +278,8 @@ class Run(Actor):
         plan = self.open.get(rollout_id)
         if plan is None:
             return
-        if isinstance(exit, Shutdown):
-            reason = self._why_not(plan) or "the engine stopped"
+        reason = self._why_not(plan)
+        if isinstance(exit, Shutdown) and reason is not None:
             self._take(lost_outcome(plan, self.agent, "cancelled", reason))
         else:
             found = failure_of_exit(exit, "cleanup", "the rollout").fault

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final, NoReturn
 
 import anyio
+import anyio.lowlevel
 import msgspec
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from greenroom import __version__
@@ -26,7 +28,13 @@ _CLOSE_SECONDS: Final = 1.0
 _EVENTS: Final = 1000
 """Events that wait for a slow client; older ones are dropped and counted."""
 _DETAIL: Final = 2000
-_GONE: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
+_GONE: Final = (
+    anyio.EndOfStream,
+    anyio.IncompleteRead,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    OSError,
+)
 
 _log = logging.getLogger("greenroom.introspection")
 _request = msgspec.json.Decoder(Request)
@@ -61,6 +69,7 @@ class Session:
     def __init__(self, stream: SocketStream, subject: Subject) -> None:
         self._stream = stream
         self._lines = BufferedByteReceiveStream(stream)
+        self._socket: socket.socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
         self._subject = subject
 
     async def run(self) -> None:
@@ -134,22 +143,28 @@ class Session:
                     return
 
     async def _until_heard_of(self, scope: anyio.CancelScope) -> None:
-        try:
-            await self._lines.receive(1)
-        except _GONE:
-            pass
-        finally:
-            scope.cancel()
+        # Not a read, which the socket streams of anyio cannot cancel without a complaint while the client leaves.
+        if not self._lines.buffer:
+            await anyio.wait_readable(self._socket)
+        scope.cancel()
 
     async def _send(self, answer: Answer) -> bool:
         """False if the client did not take it in time."""
         with anyio.move_on_after(WRITE_SECONDS):
-            await self._stream.send(msgspec.json.encode(answer) + b"\n")
+            await self._write(memoryview(msgspec.json.encode(answer) + b"\n"))
             return True
         return False
 
+    async def _write(self, left: memoryview) -> None:
+        await anyio.lowlevel.checkpoint()
+        while left:
+            try:
+                left = left[self._socket.send(left) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._socket)
+
     async def _close(self) -> None:
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(OSError, *_GONE):
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(*_GONE):
             await self._stream.aclose()
 
 

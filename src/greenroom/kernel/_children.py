@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from msgspec import Struct
 
 from greenroom.kernel._exit import Exit
-from greenroom.kernel._rest import Rest, Spare
+from greenroom.kernel._rest import Spare
 from greenroom.kernel._restart import AutoShutdown, Strategy
 
 if TYPE_CHECKING:
@@ -26,18 +26,6 @@ class Child(Struct, eq=False):
     last_exit: Exit | None = None
     spare: Spare | None = None
     """Of a child that can be done without, once it has failed."""
-
-
-class Children(Struct, frozen=True):
-    """What a supervisor shows: how many specs, how many of them run or wait for their restart."""
-
-    strategy: Strategy
-    specs: int
-    active: int
-    restarting: int
-    recent_restarts: int
-    given_up: tuple[Rest, ...] = ()
-    """Those that it does without for a while."""
 
 
 def check(

@@ -33,7 +33,8 @@ class Spare(Struct, eq=False):
     def give_up(self, id: str, exit: Exit, restarts: int, now: float, seconds: float) -> Rest:
         """It has failed once too often; what it does afterwards is counted afresh."""
         window = self.window
-        why = f"it failed {window.recent} times within {window.period:g} s, the last time {exit}"
+        failures = "1 failure" if window.recent == 1 else f"{window.recent} failures"
+        why = f"{failures} within {window.period:g} s, the last one {exit}"
         self.window = Intensity(window.limit, window.period)
         self.rest = Rest(id, now, now + seconds, restarts, why)
         return self.rest

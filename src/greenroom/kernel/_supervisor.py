@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from greenroom.kernel._actor import Actor
 from greenroom.kernel._ask import Reply
-from greenroom.kernel._children import Child, Children, check, check_rest
+from greenroom.kernel._children import Child, check, check_rest
 from greenroom.kernel._errors import StartFailed
 from greenroom.kernel._exit import Escalation, Exit, Shutdown
 from greenroom.kernel._message import Call, R, on
@@ -35,6 +35,18 @@ if TYPE_CHECKING:
 
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._childspec import ChildSpec
+
+
+class Children(Struct, frozen=True):
+    """What a supervisor shows: how many specs, how many of them run or wait for their restart."""
+
+    strategy: Strategy
+    specs: int
+    active: int
+    restarting: int
+    recent_restarts: int
+    given_up: tuple[Rest, ...] = ()
+    """Those that it does without for a while."""
 
 
 class TryAgain(Struct, frozen=True):
