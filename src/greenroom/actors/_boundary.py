@@ -82,6 +82,10 @@ def last_words(exit: Exit, who: str) -> str:
 
 def why_ended_early(exit: Exit, who: str) -> str:
     """Why somebody ended whom nobody had stopped; empty if somebody had."""
-    if isinstance(exit, Shutdown) and isinstance(exit.info, Escalation):
-        return f"the engine failed: {last_words(exit, 'the engine')}"
-    return last_words(exit, who) if exit.abnormal else ""
+    match exit:
+        case Shutdown(info=Escalation()):
+            return f"the engine failed: {last_words(exit, 'the engine')}"
+        case Shutdown(info=Exit() as cause):
+            return last_words(cause, f"what {who} belongs to")
+        case _:
+            return last_words(exit, who) if exit.abnormal else ""

@@ -123,8 +123,9 @@ class Supervisor(Actor):
             await self._start_or_tell(child, tell=child.spec.rest is not None)
 
     async def stopped(self, exit: Exit) -> None:
-        """Stop the children right to left, all at once if they are dynamic. They learn why it gave up."""
-        await self._stop(list(self.children), exit if isinstance(exit, Shutdown) else Shutdown())
+        """Stop the children right to left, all at once if they are dynamic. They learn why it gave up, or crashed."""
+        reason = exit if isinstance(exit, Shutdown) else Shutdown(exit if exit.abnormal else None)
+        await self._stop(list(self.children), reason)
 
     def observe(self) -> Children:
         """Counts, as OTP's ``count_children`` gives them."""

@@ -21,6 +21,7 @@ REST_SECONDS = 60.0
 """How long the engine does without a child that failed too often and that nothing else depends on."""
 _INTENSITY = 10
 _PERIOD_SECONDS = 60.0
+_BACKOFF = Backoff(first=0.05, limit=5.0)
 
 
 def engine(
@@ -47,7 +48,5 @@ def engine(
         ChildSpec("rollouts", admission),
         ChildSpec("runs", partial(Supervisor, strategy="dynamic")),
     )
-    tree = partial(
-        Supervisor, children, intensity=_INTENSITY, period=_PERIOD_SECONDS, backoff=Backoff(first=0.05, limit=5.0)
-    )
+    tree = partial(Supervisor, children, intensity=_INTENSITY, period=_PERIOD_SECONDS, backoff=_BACKOFF)
     return ChildSpec(PATH.strip("/"), tree, restart="temporary", start_timeout=120.0)
