@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -42,7 +42,7 @@ async def crash_on(engine: Engine, path: str, times: int) -> None:
 
 
 @asynccontextmanager
-async def crashing(engine: Engine, child: str, after: float = 8.0) -> AsyncIterator[None]:
+async def crashing(engine: Engine, child: str, after: float = 8.0) -> AsyncGenerator[None]:
     """From some time on, one of the engine's children crashes again and again."""
 
     async def crash() -> None:

@@ -166,7 +166,7 @@ async def visit_often(system: System, way: Way) -> None:
     with anyio.fail_after(SECONDS):
         async with anyio.create_task_group() as visitors:
             for _ in range(TIMES):
-                visitors.start_soon(partial(anyio.to_thread.run_sync, visit, path, way, limiter=limit))
+                visitors.start_soon(partial(anyio.to_thread.run_sync, partial(visit, path, way), limiter=limit))
 
 
 @pytest.mark.parametrize("way", WAYS)

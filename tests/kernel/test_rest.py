@@ -202,5 +202,6 @@ async def test_a_supervisor_that_gives_up_tells_its_children_why() -> None:
     assert len(exits) == 2
     for exit in exits:
         assert isinstance(exit, Shutdown)
-        assert isinstance(exit.info, Escalation)
-        assert (exit.info.child, type(exit.info.exit)) == ("a", Crashed)
+        assert isinstance(exit.info, Shutdown)
+        assert isinstance(exit.info.info, Escalation)
+        assert (exit.info.info.child, type(exit.info.info.exit)) == ("a", Crashed)

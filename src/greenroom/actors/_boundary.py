@@ -83,8 +83,8 @@ def last_words(exit: Exit, who: str) -> str:
 def why_ended_early(exit: Exit, who: str) -> str:
     """Why somebody ended whom nobody had stopped; empty if somebody had."""
     match exit:
-        case Shutdown(info=Escalation()):
-            return f"the engine failed: {last_words(exit, 'the engine')}"
+        case Shutdown(info=Shutdown(info=Escalation()) as cause):
+            return f"the engine failed: {last_words(cause, 'the engine')}"
         case Shutdown(info=Exit() as cause):
             return last_words(cause, f"what {who} belongs to")
         case _:

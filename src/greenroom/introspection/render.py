@@ -85,7 +85,7 @@ def admission(snapshot: Mapping[str, Any]) -> str:
         f"{running} of {concurrency} running, {snapshot.get('waiting', 0)} waiting, {done} done",
         *_optional("limits", ", ".join(said)),
         *_optional("PAUSED", snapshot.get("paused") or ""),
-        *(f"given up  {name}: {why}" for name, why in (snapshot.get("given_up") or {}).items()),
+        *(f"given up  {name}: {why}" for name, why in cast("dict[str, str]", snapshot.get("given_up") or {}).items()),
         *(_circuit(row) for row in snapshot.get("circuits") or ()),
     ]
     return "\n".join(escape(line) for line in lines)

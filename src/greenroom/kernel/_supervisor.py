@@ -124,8 +124,8 @@ class Supervisor(Actor):
 
     async def stopped(self, exit: Exit) -> None:
         """Stop the children right to left, all at once if they are dynamic. They learn why it gave up, or crashed."""
-        reason = exit if isinstance(exit, Shutdown) else Shutdown(exit if exit.abnormal else None)
-        await self._stop(list(self.children), reason)
+        del exit
+        await self._stop(list(self.children))
 
     def observe(self) -> Children:
         """Counts, as OTP's ``count_children`` gives them."""
@@ -327,7 +327,8 @@ class Supervisor(Actor):
             raise ValueError(text)
         return child
 
-    async def _stop(self, ids: Sequence[str], exit: Exit = Shutdown()) -> None:  # noqa: B008 - frozen
+    async def _stop(self, ids: Sequence[str]) -> None:
+        exit = self._reason()
         cells = [cell for id in reversed(ids) if (cell := self.children[id].cell) is not None]
         for cell in cells:
             cell.expected = True
@@ -338,6 +339,18 @@ class Supervisor(Actor):
                 cell.ask_stop(exit, cell.grace)
             await cell.join(self._cell)
             self.children[cell.spec.id].cell = None
+
+    def _reason(self) -> Shutdown:
+        """What children are stopped with: the exit of the supervisor that gave up or crashed, this one or above it."""
+        match self._cell.verdict:
+            case Shutdown(info=Exit()) as verdict:
+                return verdict
+            case Shutdown(info=Escalation()) as verdict:
+                return Shutdown(verdict)
+            case Exit(abnormal=True) as verdict:
+                return Shutdown(verdict)
+            case _:
+                return Shutdown()
 
     async def _replying(self, work: Coroutine[Any, Any, R]) -> Reply[R]:
         """Reply with the result, or with the error if it is the caller's."""
