@@ -21,6 +21,10 @@ from greenroom.kernel._childspec import Grace
         ({"lifetime": "long"}, "lifetime='long' must be seconds"),
         ({"significant": True}, "significant=True must be False for a permanent child"),
         ({"mailbox": -3}, "mailbox=-3 must be 1 or more"),
+        ({"rest": 0.0}, "rest=0.0 must be more than 0 seconds, for a child that is restarted"),
+        ({"rest": math.inf}, "rest=inf must be more than 0 seconds"),
+        ({"rest": "long"}, "rest='long' must be more than 0 seconds"),
+        ({"rest": 5.0, "restart": "temporary"}, "rest=5.0 must be .* for a child that is restarted"),
         ({"overflow": "spill"}, "overflow='spill' must be one of fail, block, drop_new, drop_old"),
     ],
 )

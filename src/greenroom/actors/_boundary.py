@@ -72,3 +72,23 @@ def failure_of_exit(exit: Exit, phase: Phase, child: str = "") -> Failure:
             return failure(cause, f"{child or 'the attempt'} took too long: {what}", phase, kind="timed_out")
         case _:
             return failure(cause, f"{child or 'the attempt'} ended early", phase, kind="ended_early")
+
+
+def last_words(exit: Exit, who: str) -> str:
+    """Why somebody ended, for people; of a supervisor that gave up, the child whose failures it could not bear."""
+    match exit:
+        case Shutdown(info=Escalation(child=child, exit=Crashed(exception=error))):
+            return f"{child} crashed too often, the last time with {type(error).__name__}: {error}"
+        case _:
+            return failure_of_exit(exit, "cleanup", who).fault.message
+
+
+def why_ended_early(exit: Exit, who: str) -> str:
+    """Why somebody ended whom nobody had stopped; empty if somebody had."""
+    match exit:
+        case Shutdown(info=Shutdown(info=Escalation()) as cause):
+            return f"the engine failed: {last_words(cause, 'the engine')}"
+        case Shutdown(info=Exit() as cause):
+            return last_words(cause, f"what {who} belongs to")
+        case _:
+            return last_words(exit, who) if exit.abnormal else ""

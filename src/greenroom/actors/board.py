@@ -50,6 +50,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     circuits: tuple[CircuitRow, ...]
     """What failed last time: backends, images, agents."""
     rollouts: tuple[RolloutRow, ...]
+    given_up: dict[str, str] = field(default_factory=dict[str, str])
+    """What the engine does without for a while, such as its console: why, and when it is started again."""
 
     @property
     def running(self) -> int:

@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 from msgspec import Struct
 
-from greenroom.actors._boundary import failure_of_exit
+from greenroom.actors._boundary import failure_of_exit, why_ended_early
 from greenroom.actors.board import Board
 from greenroom.actors.decision import Verdict
+from greenroom.actors.estate import Estate, keep_last, leave
 from greenroom.actors.journal import Commit, Unstorable
 from greenroom.actors.outcome import bare, lost_outcome, outcome_of
 from greenroom.actors.plan import RolloutPlan
@@ -106,13 +107,21 @@ class Run(Actor):
     """Stands between a consumer and the rollouts it asked for."""
 
     def __init__(
-        self, source: PlanSource, agent: str, board: Board, rollouts: Ref, journal: Ref, buffer: int | None = None
+        self,
+        source: PlanSource,
+        agent: str,
+        board: Board,
+        rollouts: Ref,
+        journal: Ref,
+        estate: Estate,
+        buffer: int | None = None,
     ) -> None:
         self.source = source
         self.agent = agent
         self.board = board
         self.rollouts = rollouts
         self.journal = journal
+        self.estate = estate
         self.buffer = buffer
         """Outcomes that may wait for the consumer; as many as may run at once if it is not said."""
         self.open: dict[str, RolloutPlan] = {}
@@ -139,6 +148,15 @@ class Run(Actor):
 
     async def started(self) -> None:
         self._advance()
+
+    async def stopped(self, exit: Exit) -> None:
+        why = why_ended_early(exit, "the run")
+        if not why:
+            return
+        kept = await keep_last(self.journal, self.committing.values(), why)
+        # Not written down: a later start of the run runs them again.
+        lost = [lost_outcome(plan, self.agent, "rollout_lost", why) for plan in self.open.values()]
+        leave(self.estate, self.board, self.delivered, self.ready, [*kept, *lost])
 
     def observe(self) -> RunView:
         waiting = (len(self.open), len(self.held_up), len(self.committing), len(self.ready))
@@ -260,8 +278,8 @@ class Run(Actor):
         plan = self.open.get(rollout_id)
         if plan is None:
             return
-        if isinstance(exit, Shutdown):
-            reason = self._why_not(plan) or "the engine stopped"
+        reason = self._why_not(plan)
+        if isinstance(exit, Shutdown) and reason is not None:
             self._take(lost_outcome(plan, self.agent, "cancelled", reason))
         else:
             found = failure_of_exit(exit, "cleanup", "the rollout").fault

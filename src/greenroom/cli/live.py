@@ -131,13 +131,14 @@ def show_cursor() -> None:
 
 def picture(snapshot: Snapshot, of: int, height: int, *below: str) -> RenderableType:
     """One frame, at most ``height`` lines; those ``below`` are kept to one line each."""
-    room = max(1, height - _AROUND - len(below))
+    room = max(1, height - _AROUND - len(below) - len(snapshot.given_up))
     rows = sorted(snapshot.rollouts, key=lambda row: row.rollout_id)
     shown = rows if len(rows) <= room else rows[: room - 1]
     more = len(rows) - len(shown)
     parts: list[RenderableType] = [_head(snapshot, of), _table(shown)]
     parts += [Text(f"... and {more} more", style="dim")] if more else []
     parts += [Text(f"PAUSED: {escape(snapshot.paused)}", style="bold red")] if snapshot.paused else []
+    parts += [_one_line(f"{name} is given up: {why}", "yellow") for name, why in snapshot.given_up.items()]
     parts += [_one_line(line, "dim") for line in below]
     return Group(*parts)
 

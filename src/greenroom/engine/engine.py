@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self
 import anyio
 from msgspec.structs import replace
 
-from greenroom.actors._boundary import failure_of_exit
+from greenroom.actors._boundary import last_words
+from greenroom.actors.estate import Estate
 from greenroom.actors.plan import RolloutPlan
 from greenroom.actors.run import Abandon, PlanSource, Run
 from greenroom.actors.stage import Stage
@@ -36,7 +37,7 @@ from greenroom.engine.settings import Settings, settings
 from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
 from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
-from greenroom.engine.stream import EngineError, OutcomeStream
+from greenroom.engine.stream import Beginning, EngineError, OutcomeStream
 from greenroom.engine.turn import Turn, image_of, sandbox_kind
 from greenroom.interception import OpenModel, Routes, model_for
 from greenroom.introspection.console import console_spec
@@ -301,16 +302,16 @@ class Engine(Steering):
             )
         )
 
-    async def _begin_run(self, number: int, work: Work, turn: Turn) -> tuple[Ref, Iterator[Outcome] | None]:
+    async def _begin_run(self, number: int, work: Work, turn: Turn, estate: Estate) -> Beginning:
         begun = await self._open_ledger().begin(work)
-        return await self._start_run(number, begun.source, turn.buffer), begun.kept
+        return await self._start_run(number, begun.source, estate, turn.buffer), begun.kept
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:
             raise EngineError(NOT_OPEN)
         return self._ledger
 
-    async def _start_run(self, number: int, source: PlanSource, buffer: int | None = None) -> Ref:
+    async def _start_run(self, number: int, source: PlanSource, estate: Estate, buffer: int | None = None) -> Ref:
         system = self.system
         if self._stopped:
             raise EngineError(f"the engine admits nothing any more: {self._stopped}")
@@ -321,6 +322,7 @@ class Engine(Steering):
             self._board,
             system.lookup(f"{tree.PATH}/rollouts"),
             system.lookup(f"{tree.PATH}/journal"),
+            estate,
             buffer,
         )
         spec = ChildSpec(f"run-{number}", start, restart="temporary")
@@ -336,10 +338,10 @@ class Engine(Steering):
         self._runs = [*(ref for ref in self._runs if ref.alive), run]
         return run
 
-    async def _start_session(self, number: int, plan: RolloutPlan, gate: GateModel) -> tuple[Ref, Desk]:
+    async def _start_session(self, number: int, plan: RolloutPlan, gate: GateModel, estate: Estate) -> tuple[Ref, Desk]:
         desk = gate.desk(plan.rollout_id)
         try:
-            run = await self._start_run(number, Once(plan))
+            run = await self._start_run(number, Once(plan), estate)
         except BaseException:
             desk.close()
             raise
@@ -364,7 +366,7 @@ class Engine(Steering):
         if self._root is not None:
             with anyio.move_on_after(_CLOSE_SECONDS):
                 exit = await self.system.join(self._root)
-                return f"the engine failed: {failure_of_exit(exit, 'cleanup', 'the engine').fault.message}"
+                return f"the engine failed: {last_words(exit, 'the engine')}"
         return "the run's own actor failed"
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
-from greenroom.engine.stream import OutcomeStream
+from greenroom.engine.stream import EngineFailed, OutcomeStream
 from greenroom.messages import Outcome
 
 
@@ -42,6 +42,7 @@ class GroupStream:
         """What they are put together from."""
         self._grouping = Grouping(samples)
         self._rest: Iterator[list[Outcome]] | None = None
+        self._error: EngineFailed | None = None
 
     @property
     def name(self) -> str:
@@ -52,16 +53,26 @@ class GroupStream:
         return self
 
     async def __anext__(self) -> list[Outcome]:
-        """The next group. Raises as `OutcomeStream` does."""
+        """The next group. Raises as `OutcomeStream` does, after the groups that will never be whole."""
         while self._rest is None:
-            outcome = await anext(self.outcomes, None)
+            outcome = await self._next()
             if outcome is None:
                 self._rest = self._grouping.rest()
             elif (group := self._grouping.add(outcome)) is not None:
                 return group
         for group in self._rest:
             return group
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         raise StopAsyncIteration
+
+    async def _next(self) -> Outcome | None:
+        try:
+            return await anext(self.outcomes, None)
+        except EngineFailed as error:
+            self._error = error
+            return None
 
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Cancel what runs and begin no more. The iteration goes on: it gives all groups, and ends."""

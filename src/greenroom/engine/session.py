@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from greenroom.actors.estate import Estate
 from greenroom.actors.run import Abandon, Next, Stop
-from greenroom.engine.stream import EngineError
+from greenroom.engine.stream import EngineError, EngineFailed
 from greenroom.kernel import CallError, Ref
 from greenroom.messages import Outcome
 
@@ -39,13 +40,14 @@ class Session:
     def __init__(
         self,
         rollout_id: str,
-        start: Callable[[], Awaitable[tuple[Ref, Desk]]],
+        start: Callable[[Estate], Awaitable[tuple[Ref, Desk]]],
         why: Callable[[], Awaitable[str]],
     ) -> None:
         self.rollout_id = rollout_id
         """As in its calls and its outcome."""
         self._start = start
         self._why = why
+        self._estate = Estate()
         self._starting = anyio.Lock()
         self._run: Ref | None = None
         self._desk: Desk | None = None
@@ -112,7 +114,7 @@ class Session:
             if self._run is None or self._desk is None:
                 if self._closed:
                     raise _ClosedEarly("the session was closed before it began")
-                self._run, self._desk = await self._start()
+                self._run, self._desk = await self._start(self._estate)
         return self._run, self._desk
 
     async def _wait_for_call(self, desk: Desk) -> PendingCall | None:
@@ -139,7 +141,9 @@ class Session:
         try:
             outcome = await run.call(Next(0), timeout=math.inf)
         except CallError as error:
-            raise EngineError(await self._why()) from error
+            outcome = self._estate.after(0)
+            if outcome is None:
+                raise EngineFailed(await self._why()) from error
         if outcome is None:
             raise EngineError("the engine was stopped before the rollout began")
         return outcome

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from greenroom.actors.board import Board, Snapshot
 from greenroom.actors.rollouts import ResetCircuits, Resume
 from greenroom.actors.run import CancelSome, Drain, Stop
@@ -35,8 +37,15 @@ class Steering:
         return self._system
 
     def snapshot(self) -> Snapshot:
-        """Totals, limits, circuits, and a row for each rollout that runs."""
-        return self._board.snapshot()
+        """Totals, limits, circuits, what was given up, and a row for each rollout that runs."""
+        return replace(self._board.snapshot(), given_up=self._given_up())
+
+    def _given_up(self) -> dict[str, str]:
+        if self._system is None:
+            return {}
+        above = f"{tree.PATH}/"
+        rows = self._system.resting(tree.PATH)
+        return {row.path.removeprefix(above): row.trouble for row in rows}
 
     def set(self, changes: Mapping[str, object] | None = None, /, **more: object) -> Bounds:
         """Change limits while it runs: ``engine.set(concurrency=400, per_image=8)``. All of them, or none.

@@ -12,6 +12,7 @@ from typing import Self
 
 import anyio.to_thread
 
+from greenroom.actors.estate import Estate
 from greenroom.actors.run import Abandon, Drain, Next, Stop
 from greenroom.kernel import CallError, Ref
 from greenroom.messages import Outcome
@@ -19,6 +20,14 @@ from greenroom.messages import Outcome
 
 class EngineError(RuntimeError):
     """The engine cannot do what it was asked; the text says why."""
+
+
+class EngineFailed(EngineError):
+    """The engine, or a part of it, ended by itself; the text names the part and its last failure."""
+
+
+Beginning = tuple[Ref, Iterator[Outcome] | None]
+"""A run that has begun, and what an earlier start of it has kept."""
 
 
 class OutcomeStream:
@@ -32,7 +41,7 @@ class OutcomeStream:
 
     def __init__(
         self,
-        start: Callable[[], Awaitable[tuple[Ref, Iterator[Outcome] | None]]],
+        start: Callable[[Estate], Awaitable[Beginning]],
         why: Callable[[], Awaitable[str]],
         *,
         name: str = "",
@@ -43,6 +52,7 @@ class OutcomeStream:
         """The outcome that came last was kept by an earlier start of the run."""
         self._start = start
         self._why = why
+        self._estate = Estate()
         self._kept: Iterator[Outcome] | None = None
         self._recalled: deque[Outcome] = deque()
         self._run: Ref | None = None
@@ -60,7 +70,7 @@ class OutcomeStream:
         Raises:
             StopAsyncIteration: There are no more.
             StoreError: The store cannot be read, or the run was begun with other tasks.
-            EngineError: The engine is not open, or has failed.
+            EngineError: The engine is not open, or has failed; then each rollout that had begun has its outcome before.
             Exception: Whatever the iterator of tasks raised, after all outcomes of the tasks before.
         """
         if self._busy:
@@ -103,7 +113,7 @@ class OutcomeStream:
 
     async def _next(self) -> Outcome | None:
         if self._run is None:
-            self._run, self._kept = await self._start()
+            self._run, self._kept = await self._start(self._estate)
             self.recalling = self._kept is not None
         run = self._run
         if self.recalling:
@@ -115,8 +125,11 @@ class OutcomeStream:
         try:
             return await run.call(Next(self._received), timeout=math.inf)
         except CallError as error:
+            left = self._estate.after(self._received)
+            if left is not None:
+                return left
             self._over = True
-            raise EngineError(await self._why()) from error
+            raise EngineFailed(await self._why()) from error
         except Exception:
             await self.aclose()
             raise

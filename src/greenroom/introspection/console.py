@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -144,7 +145,8 @@ class Console(Actor):
 
     def _close(self) -> None:
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # whoever lists engines removes it
+                self._path.unlink(missing_ok=True)
         if self._socket is not None:
             self._socket.close()
         self._path = self._socket = None

@@ -62,6 +62,7 @@ class Row(Struct, frozen=True):
     waiting_on: str = ""
     jobs: tuple[str, ...] = ()
     state_name: str = ""
+    trouble: str = ""
 
 
 class Detail(Struct, frozen=True):

@@ -80,6 +80,7 @@ def admission(snapshot: Mapping[str, Any]) -> str:
         f"{running} of {concurrency} running, {snapshot.get('waiting', 0)} waiting, {done} done",
         *_optional("limits", ", ".join(said)),
         *_optional("PAUSED", snapshot.get("paused") or ""),
+        *(f"given up  {name}: {why}" for name, why in cast("dict[str, str]", snapshot.get("given_up") or {}).items()),
         *(_circuit(row) for row in snapshot.get("circuits") or ()),
     ]
     return "\n".join(escape(line) for line in lines)
@@ -109,7 +110,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     waiting = f"waits on {row.waiting_on}" if row.waiting_on else ""
     numbers = (str(row.mailbox), str(row.handled), str(row.restarts), duration(row.age))
     state = f"{row.state} ({row.state_name})" if row.state_name else row.state
-    return (row.kind, state, *numbers, "; ".join(filter(None, (doing, waiting))))
+    return (row.kind, state, *numbers, "; ".join(filter(None, (doing, waiting, row.trouble))))
 
 
 def _branches(rows: Sequence[Row]) -> list[str]:

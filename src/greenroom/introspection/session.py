@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final, NoReturn
 
 import anyio
+import anyio.lowlevel
 import msgspec
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from greenroom import __version__
@@ -24,7 +28,13 @@ _CLOSE_SECONDS: Final = 1.0
 _EVENTS: Final = 1000
 """Events that wait for a slow client; older ones are dropped and counted."""
 _DETAIL: Final = 2000
-_GONE: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
+_GONE: Final = (
+    anyio.EndOfStream,
+    anyio.IncompleteRead,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    OSError,
+)
 
 _log = logging.getLogger("greenroom.introspection")
 _request = msgspec.json.Decoder(Request)
@@ -59,26 +69,30 @@ class Session:
     def __init__(self, stream: SocketStream, subject: Subject) -> None:
         self._stream = stream
         self._lines = BufferedByteReceiveStream(stream)
+        self._socket: socket.socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
         self._subject = subject
 
     async def run(self) -> None:
         """Answer until the client goes, breaks a rule of the wire, or takes too long. Raises only cancellation."""
+        await self._talk(self._answer_all)
+
+    async def refuse(self, why: str) -> None:
+        """Say why there is no conversation, and end it. Raises only cancellation."""
+        await self._talk(partial(self._send, Answer(ok=False, error=why)))
+
+    async def _talk(self, conversation: Callable[[], Awaitable[object]]) -> None:
         try:
-            while await self._turn():
-                pass
-        except _GONE:
+            await conversation()
+        except* _GONE:  # alone, or from the group in which it is written and listened to at once
             pass
+        except* Exception as errors:  # noqa: BLE001 - a boundary: one client's trouble is nobody else's
+            _log.warning("the console broke off a conversation: %r", errors.exceptions)
         finally:
             await self._close()
 
-    async def refuse(self, why: str) -> None:
-        """Say why there is no conversation, and end it."""
-        try:
-            await self._send(Answer(ok=False, error=why))
-        except _GONE:
+    async def _answer_all(self) -> None:
+        while await self._turn():
             pass
-        finally:
-            await self._close()
 
     async def _turn(self) -> bool:
         """One request and its answer; False if there can be no other."""
@@ -129,22 +143,28 @@ class Session:
                     return
 
     async def _until_heard_of(self, scope: anyio.CancelScope) -> None:
-        try:
-            await self._lines.receive(1)
-        except _GONE:
-            pass
-        finally:
-            scope.cancel()
+        # Not a read, which the socket streams of anyio cannot cancel without a complaint while the client leaves.
+        if not self._lines.buffer:
+            await anyio.wait_readable(self._socket)
+        scope.cancel()
 
     async def _send(self, answer: Answer) -> bool:
         """False if the client did not take it in time."""
         with anyio.move_on_after(WRITE_SECONDS):
-            await self._stream.send(msgspec.json.encode(answer) + b"\n")
+            await self._write(memoryview(msgspec.json.encode(answer) + b"\n"))
             return True
         return False
 
+    async def _write(self, left: memoryview) -> None:
+        await anyio.lowlevel.checkpoint()
+        while left:
+            try:
+                left = left[self._socket.send(left) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._socket)
+
     async def _close(self) -> None:
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(*_GONE):
             await self._stream.aclose()
 
 
@@ -165,7 +185,8 @@ def _tree(subject: Subject, request: Request) -> list[ActorStatus]:
 
 
 def _inspect(subject: Subject, request: Request) -> object:
-    found = subject.system.inspect(request.path) or _nobody(request.path)
+    system, path = subject.system, request.path
+    found = system.inspect(path) or _absent(system, path)
     return msgspec.structs.replace(found, observed=plain(found.observed))
 
 
@@ -180,6 +201,12 @@ def _set(subject: Subject, request: Request) -> object:
         raise _Refusal(str(error)) from error
     _log.info("settings were changed over the console: %s", request.changes)
     return plain(new)
+
+
+def _absent(system: System, path: str) -> NoReturn:
+    for row in system.tree(path):
+        raise _Refusal(f"{row.path} is {row.state}: {row.trouble}")
+    _nobody(path)
 
 
 def _nobody(path: str) -> NoReturn:

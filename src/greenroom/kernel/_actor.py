@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from greenroom.kernel._ask import Ask, Reply
+from greenroom.kernel._ask import Ask, Reply, kind_of
 from greenroom.kernel._call import Question, answer
 from greenroom.kernel._exit import Exit, Normal
 from greenroom.kernel._mailbox import Own
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._job import Job
+    from greenroom.kernel._rest import Rest
     from greenroom.kernel._system import System
 
 
@@ -66,6 +67,10 @@ class Actor:
 
     def child_order(self) -> Sequence[str]:
         """Ids of the children, in the order in which to show them; a supervisor's own affair."""
+        return ()
+
+    def resting_children(self) -> Sequence[Rest]:
+        """Children that were given up for a while; a supervisor's own affair."""
         return ()
 
     # To use.
@@ -136,17 +141,23 @@ class Actor:
         return cell.run(work, then, name)
 
     def defer(self, abandoned: object = None) -> Reply[Any]:
-        """Take the reply to the call in hand, to answer later. Return it from the handler.
+        """Take the reply to the call in hand, once, to answer later. The handler has to return it.
 
-        If the caller goes away first, ``abandoned`` is cast to this actor.
+        If the caller goes away first, ``abandoned`` is cast to this actor. Raises `TypeError` without a call in hand,
+        and the second time. A handler that does not return what it has taken crashes its actor.
         """
         cell = self._cell
         ask = cell.in_hand
         if not isinstance(ask, Ask):
             text = "defer() needs a call in hand"
             raise TypeError(text)
+        if ask.deferred:
+            text = f"{type(self).__name__} has taken the reply to {kind_of(ask)} already: a call is answered once"
+            raise TypeError(text)
         if abandoned is not None:
             self._check(abandoned)
+        ask.deferred = True
+        if abandoned is not None:
             ask.on_abandon = lambda: cell.tell(abandoned)
         reply: Reply[Any] = Reply(
             ask, lambda reply: cell.owed.pop(reply, None), lambda why: cell.dead_letter(ask.message, why)

@@ -28,6 +28,8 @@ class Ask(Struct, eq=False):
     timeout: float = 0.0
     done: bool = False
     abandoned: bool = False
+    deferred: bool = False
+    """Its reply was taken with `Actor.defer`."""
     value: Any = None
     error: BaseException | None = None
     on_abandon: Callable[[], None] | None = None
@@ -80,6 +82,10 @@ class Reply(Generic[R]):
     def abandoned(self) -> bool:
         """The caller is gone; an answer would be dropped."""
         return self._ask.abandoned
+
+    def answers(self, ask: Ask) -> bool:
+        """Whether it is the reply to this call."""
+        return self._ask is ask
 
     def send(self, value: R) -> None:
         """Answer. A second answer, or one that comes too late, is dropped and counted."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from greenroom.kernel._ask import Ask, Reply, kind_of
 from greenroom.kernel._errors import CallCycle, CallTimeout
+from greenroom.kernel._message import may_be_none
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -95,11 +96,34 @@ async def _answer_later(cell: Cell, question: Question, result: Coroutine[Any, A
     _reply(cell, question, await result)
 
 
-def _reply(cell: Cell, question: Question, result: object) -> None:
-    if cell.stashed:
-        cell.stashed = False  # it will be handled again
-    elif type(result) is not Reply and not question.settle(result):
+def _reply(cell: Cell, question: Question, result: Any) -> None:  # noqa: ANN401
+    if question.deferred or type(result) is Reply or cell.stashed:
+        _answered_later(cell, question, result)
+    elif result is None and not may_be_none(question.message.__class__):
+        raise TypeError(f"{_who(cell, question)} returned None, which is no answer to it: did it forget to return one?")
+    elif not question.settle(result):
         cell.dead_letter(question.message, "late reply")
+
+
+def _answered_later(cell: Cell, question: Question, result: Any) -> None:  # noqa: ANN401
+    """Somebody will answer, or handle it again. Raises `TypeError` if nobody can have meant what its handler did."""
+    stashed, cell.stashed = cell.stashed, False
+    reply = cast("Reply[Any]", result) if isinstance(result, Reply) else None
+    if reply is not None and reply.answers(question) and not stashed:
+        return
+    if question.deferred:
+        did = "put the call aside" if stashed else f"returned {_short(cast('object', result))}"
+        raise TypeError(f"{_who(cell, question)} took its reply with defer() and has to return that reply, but {did}")
+    if reply is not None:
+        raise TypeError(f"{_who(cell, question)} returned the reply to another call: this one would wait for ever")
+
+
+def _who(cell: Cell, question: Question) -> str:
+    return f"{cell.kind.__name__}'s handler of {kind_of(question)}"
+
+
+def _short(result: object) -> str:
+    return "None" if result is None else f"something else: {type(result).__name__}"
 
 
 async def deliver(cell: Cell, message: object, timeout: float) -> None:

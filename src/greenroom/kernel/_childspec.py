@@ -45,6 +45,10 @@ class ChildSpec(Struct, frozen=True):
     """Messages that may wait in its user lane. Bound it where outsiders write."""
     overflow: Overflow = "fail"
     """What happens to a message too many."""
+    rest: float | None = None
+    """Set it for a child that its supervisor can do without. Its failures are counted for it alone. When it fails more
+    often than the supervisor's intensity allows, it is given up alone, and started again after so many seconds, counted
+    afresh. A supervisor starts without it if it does not start. For one_for_one and dynamic supervisors."""
 
     def __post_init__(self) -> None:
         checks = (
@@ -53,6 +57,7 @@ class ChildSpec(Struct, frozen=True):
             ("shutdown", self.shutdown in (None, "brutal") or _positive(self.shutdown), "seconds, inf or 'brutal'"),
             ("start_timeout", _positive(self.start_timeout), "seconds"),
             ("lifetime", _positive(self.lifetime), "seconds"),
+            ("rest", self.rest is None or self._can_rest, "more than 0 seconds, for a child that is restarted"),
             ("significant", not (self.significant and self.restart == "permanent"), "False for a permanent child"),
             ("mailbox", _positive(self.mailbox) and self.mailbox >= 1, "1 or more"),
             ("overflow", self.overflow in _OVERFLOWS, f"one of {', '.join(_OVERFLOWS)}"),
@@ -61,6 +66,11 @@ class ChildSpec(Struct, frozen=True):
             if not good:
                 text = f"ChildSpec {self.id!r}: {name}={getattr(self, name)!r} must be {wanted}"
                 raise ValueError(text)
+
+    @property
+    def _can_rest(self) -> bool:
+        rest = self.rest
+        return _positive(rest) and rest is not None and 0 < rest < math.inf and self.restart != "temporary"
 
     def grace(self, actor: Actor) -> Grace:
         """The shutdown budget that applies to this actor."""

@@ -19,6 +19,7 @@ EventKind = Literal[
     "stopped",
     "crashed",
     "restarting",
+    "given_up",
     "dead_letter",
     "cleanup_failed",
     "zombie",

@@ -27,7 +27,10 @@ class Normal(Exit, frozen=True):
 
 
 class Shutdown(Exit, frozen=True):
-    """It was asked to stop, or its supervisor gave up; ``info`` says why, an `Escalation` in the latter case."""
+    """It was asked to stop, or is a supervisor that gave up; ``info`` says why.
+
+    It is an `Escalation` if it gave up, and an `Exit` if it was stopped because a supervisor above it ended so.
+    """
 
     info: Any = None
 

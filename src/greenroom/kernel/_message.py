@@ -6,8 +6,10 @@ of the message, from a table made once per class: no chain of ``isinstance``, no
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Awaitable, Callable, Hashable
+from functools import cache
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_origin, overload
 
 from msgspec import Struct
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from greenroom.kernel._ask import Reply
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 M = TypeVar("M")
 A = TypeVar("A")
 
@@ -22,8 +25,11 @@ Handler = Callable[[Any, Any], Any]
 _MARK = "__greenroom_handles__"
 
 
-class Call(Struct, Generic[R], frozen=True):
-    """Base of requests: ``class Add(Call[int], frozen=True)`` is answered with an ``int``."""
+class Call(Struct, Generic[R_co], frozen=True):
+    """Base of requests: ``class Add(Call[int], frozen=True)`` is answered with an ``int``.
+
+    Covariant: where a ``Call[Animal]`` is asked for, a ``Call[Dog]`` will do.
+    """
 
 
 @overload
@@ -49,6 +55,22 @@ def on(message: type[Any], *, state: str = "") -> Callable[[Handler], Handler]:
         return method
 
     return mark
+
+
+@cache
+def may_be_none(message: Hashable) -> bool:
+    """Whether None can be the answer to a call: false only where its class says for certain that it cannot."""
+    for base in getattr(message, "__orig_bases__", ()):
+        if get_origin(base) is Call:
+            (answer,) = get_args(base)
+            kinds = get_args(answer) if get_origin(answer) in (Union, UnionType) else (answer,)
+            return not all(_is_something(get_origin(kind) or kind) for kind in kinds)
+    return True
+
+
+def _is_something(kind: object) -> bool:
+    """Whether it is a class that None is no instance of; of a name, or a word of `typing`, nobody knows."""
+    return isinstance(kind, type) and kind.__module__ != "typing" and not isinstance(None, kind)
 
 
 def handlers(actor: type) -> dict[str, dict[type, Handler]]:

@@ -17,6 +17,7 @@ from greenroom.kernel._exit import Crashed, Exit
 
 if TYPE_CHECKING:
     from greenroom.kernel._cell import Cell
+    from greenroom.kernel._rest import Rest
 
 
 class ActorStatus(Struct, frozen=True):
@@ -26,7 +27,7 @@ class ActorStatus(Struct, frozen=True):
     kind: str
     """Class of the actor."""
     state: str
-    """``starting``, ``running``, ``suspended``, ``stopping`` or ``zombie``."""
+    """``starting``, ``running``, ``suspended``, ``stopping`` or ``zombie``; ``given up`` while a child rests."""
     mailbox: int
     """Messages waiting in the user lane."""
     high_water: int
@@ -34,7 +35,7 @@ class ActorStatus(Struct, frozen=True):
     handled: int
     restarts: int
     age: float
-    """Seconds since this incarnation was made."""
+    """Seconds since this incarnation was made, or since it was given up."""
     in_hand: str = ""
     """Type of the message being handled."""
     waiting_on: str = ""
@@ -42,6 +43,8 @@ class ActorStatus(Struct, frozen=True):
     jobs: tuple[str, ...] = ()
     state_name: str = ""
     """Of an actor that changes its handlers, the state it is in."""
+    trouble: str = ""
+    """Of a child that was given up for a while: why, and when it is started again."""
 
 
 class ActorDetail(Struct, frozen=True):
@@ -104,18 +107,34 @@ def walk(cell: Cell) -> list[ActorStatus]:
     """The rows of an actor and all below it, parents before children."""
     rows: list[ActorStatus] = []
     now = cell.system.backend.now()
-    cells = [cell]
-    while cells:
-        next_cell = cells.pop()
-        rows.append(status(next_cell, now))
-        if next_cell.kids:
-            cells.extend(reversed(_in_order(next_cell)))
+    below: list[Cell | ActorStatus] = [cell]
+    while below:
+        top = below.pop()
+        if isinstance(top, ActorStatus):
+            rows.append(top)
+            continue
+        rows.append(status(top, now))
+        if top.actor.supervises or top.kids:
+            below.extend(reversed(_in_order(top, now)))
     return rows
 
 
-def _in_order(cell: Cell) -> list[Cell]:
+def _in_order(cell: Cell, now: float) -> list[Cell | ActorStatus]:
+    """Those below an actor: its children, and a row for each that was given up."""
     places = {id: place for place, id in enumerate(cell.actor.child_order())}
-    return sorted(cell.kids.values(), key=lambda kid: places.get(kid.spec.id, len(places)))
+    below: dict[str, Cell | ActorStatus] = {**resting(cell, now)}
+    below.update(cell.kids)
+    return [below[id] for id in sorted(below, key=lambda id: places.get(id, len(places)))]
+
+
+def resting(cell: Cell, now: float) -> dict[str, ActorStatus]:
+    """The rows of its children that were given up for a while, by their ids."""
+    return {rest.id: _row(cell, rest, now) for rest in cell.actor.resting_children()}
+
+
+def _row(cell: Cell, rest: Rest, now: float) -> ActorStatus:
+    path = f"{cell.path.rstrip('/')}/{rest.id}"
+    return ActorStatus(path, "", "given up", 0, 0, 0, rest.restarts, now - rest.since, trouble=rest.trouble(now))
 
 
 def _last_crash(exit: Exit | None) -> str:

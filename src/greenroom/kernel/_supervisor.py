@@ -6,18 +6,19 @@ fails is a message to itself, so that a stop gets through between two tries. All
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
 
 from greenroom.kernel._actor import Actor
 from greenroom.kernel._ask import Reply
+from greenroom.kernel._children import Child, check, check_rest
 from greenroom.kernel._errors import StartFailed
 from greenroom.kernel._exit import Escalation, Exit, Shutdown
 from greenroom.kernel._message import Call, R, on
 from greenroom.kernel._ref import Ref
+from greenroom.kernel._rest import Rest, Spare
 from greenroom.kernel._restart import (
     AutoShutdown,
     Backoff,
@@ -36,16 +37,6 @@ if TYPE_CHECKING:
     from greenroom.kernel._childspec import ChildSpec
 
 
-class Child(Struct, eq=False):
-    """A supervisor's record of one child. ``cell`` is None while it does not run."""
-
-    spec: ChildSpec
-    cell: Any = None
-    restarting: bool = False
-    restarts: int = 0
-    last_exit: Exit | None = None
-
-
 class Children(Struct, frozen=True):
     """What a supervisor shows: how many specs, how many of them run or wait for their restart."""
 
@@ -54,6 +45,8 @@ class Children(Struct, frozen=True):
     active: int
     restarting: int
     recent_restarts: int
+    given_up: tuple[Rest, ...] = ()
+    """Those that it does without for a while."""
 
 
 class TryAgain(Struct, frozen=True):
@@ -77,7 +70,8 @@ class Supervisor(Actor):
         strategy: ``one_for_one``, ``one_for_all``, ``rest_for_one``, or ``dynamic``, which is one_for_one for many
             children that come and go: they are stopped all at once, and one that ended is forgotten with its spec.
         intensity: restarts allowed within ``period`` seconds. One more, and the supervisor stops its children and
-            ends with ``Shutdown(Escalation(child, exit))``.
+            ends with ``Shutdown(Escalation(child, exit))``. A child that can be done without has a count of its own,
+            and is given up alone, see ``ChildSpec.rest``.
         period: seconds.
         auto_shutdown: whether the end of a significant child, or of the last one, ends the supervisor normally.
         backoff: wait before restarts; without one they are immediate.
@@ -116,7 +110,7 @@ class Supervisor(Actor):
         backoff: Backoff | None = None,
     ) -> None:
         specs = list(children)
-        _check(specs, strategy, intensity, period, auto_shutdown)
+        check(specs, strategy, intensity, period, auto_shutdown)
         self.strategy: Strategy = strategy
         self.auto_shutdown: AutoShutdown = auto_shutdown
         self.backoff = backoff
@@ -126,10 +120,10 @@ class Supervisor(Actor):
     async def started(self) -> None:
         """Start the children left to right; if one fails, those before it are stopped in reverse."""
         for child in list(self.children.values()):
-            await self._start(child)
+            await self._start_or_tell(child, tell=child.spec.rest is not None)
 
     async def stopped(self, exit: Exit) -> None:
-        """Stop the children right to left, all at once if they are dynamic."""
+        """Stop the children right to left, all at once if they are dynamic. They learn why it gave up, or crashed."""
         del exit
         await self._stop(list(self.children))
 
@@ -142,11 +136,17 @@ class Supervisor(Actor):
             active=sum(child.cell is not None for child in children),
             restarting=sum(child.restarting for child in children),
             recent_restarts=self._intensity.recent,
+            given_up=tuple(self.resting_children()),
         )
 
     def child_order(self) -> Sequence[str]:
         """As they were declared: a restarted child keeps its place."""
         return list(self.children)
+
+    def resting_children(self) -> Sequence[Rest]:
+        """Those it does without for a while."""
+        spares = (child.spare for child in self.children.values() if child.spare is not None)
+        return [spare.rest for spare in spares if spare.rest is not None]
 
     # For subclasses and for the handlers below.
 
@@ -158,6 +158,7 @@ class Supervisor(Actor):
         if spec.significant and self.auto_shutdown == "never":
             text = f"{self.ref.path}: child {spec.id!r} is significant, but auto_shutdown is never"
             raise ValueError(text)
+        check_rest(spec, self.strategy)
         child = Child(spec)
         cell = await self._start(child)
         if not (cell.ignored and self._forgets(child)):
@@ -170,6 +171,7 @@ class Supervisor(Actor):
         if child is None:
             return False
         child.restarting = False
+        child.spare = None
         await self._stop([id])
         if self._forgets(child):
             self.children.pop(id, None)
@@ -232,18 +234,38 @@ class Supervisor(Actor):
         id = child.spec.id
         if self.system.failed:
             return
-        if not self._intensity.admit(self.system.backend.now()):
-            self.stop(Shutdown(Escalation(id, exit)))
+        intensity = self._window(child)
+        child.last_exit = exit
+        if not intensity.admit(self.system.backend.now()):
+            self._give_up(child, exit)
             return
         child.restarting = True
         child.restarts += 1
-        child.last_exit = exit
         self.system.emit("restarting", f"{self.ref.path.rstrip('/')}/{id}", str(exit))
         await self._clear(affected(self.strategy, list(self.children), id), failed=id)
         if self.backoff is None:
             await self._resume(id)
         else:
-            self.after(self.backoff.delay(self._intensity.recent, self.system.random), TryAgain(id), key=id)
+            self.after(self.backoff.delay(intensity.recent, self.system.random), TryAgain(id), key=id)
+
+    def _window(self, child: Child) -> Intensity:
+        """Where the failures of this child are counted."""
+        if child.spec.rest is None:
+            return self._intensity
+        if child.spare is None:
+            child.spare = Spare(Intensity(self._intensity.limit, self._intensity.period))
+        return child.spare.window
+
+    def _give_up(self, child: Child, exit: Exit) -> None:
+        """Go on without a child that can be done without, for a while; without any other there is no going on."""
+        id, seconds = child.spec.id, child.spec.rest
+        if seconds is None or child.spare is None:
+            self.stop(Shutdown(Escalation(id, exit)))
+            return
+        child.restarting = True
+        rest = child.spare.give_up(id, exit, child.restarts, self.system.backend.now(), seconds)
+        self.system.gave_up(f"{self.ref.path.rstrip('/')}/{id}", rest)
+        self.after(seconds, TryAgain(id), key=id)
 
     async def _clear(self, ids: Sequence[str], failed: str) -> None:
         """Stop those a failure takes along; the temporary ones among them are gone for good."""
@@ -262,18 +284,28 @@ class Supervisor(Actor):
         for child in [self.children[id] for id in affected(self.strategy, list(self.children), id)]:
             if child.cell is not None:
                 continue
-            try:
-                await self._start(child)
-            except StartFailed as failed:
-                child.restarting = True
-                # To itself, behind whatever came meanwhile: a stop or a StopChild gets through.
-                self._cell.tell(RestartFailed(child.spec.id, failed.exit))
+            if not await self._start_or_tell(child, tell=True):
                 return
+
+    async def _start_or_tell(self, child: Child, *, tell: bool) -> bool:
+        """Start it; if that fails, have it tried again, or raise `StartFailed`."""
+        try:
+            await self._start(child)
+        except StartFailed as failed:
+            if not tell:
+                raise
+            child.restarting = True
+            # To itself, behind whatever came meanwhile: a stop or a StopChild gets through.
+            self._cell.tell(RestartFailed(child.spec.id, failed.exit))
+            return False
+        return True
 
     async def _start(self, child: Child) -> Cell:
         cell = await self.system.start_cell(child.spec, self._cell, child.restarts, child.last_exit)
         child.restarting = False
         child.cell = None if cell.ignored else cell
+        if child.spare is not None:
+            child.spare.rest = None
         if cell.ignored and self._forgets(child):
             self.children.pop(child.spec.id, None)
         return cell
@@ -296,16 +328,29 @@ class Supervisor(Actor):
         return child
 
     async def _stop(self, ids: Sequence[str]) -> None:
+        exit = self._reason()
         cells = [cell for id in reversed(ids) if (cell := self.children[id].cell) is not None]
         for cell in cells:
             cell.expected = True
             if self.strategy == "dynamic":
-                cell.ask_stop(Shutdown(), cell.grace)
+                cell.ask_stop(exit, cell.grace)
         for cell in cells:
             if self.strategy != "dynamic":
-                cell.ask_stop(Shutdown(), cell.grace)
+                cell.ask_stop(exit, cell.grace)
             await cell.join(self._cell)
             self.children[cell.spec.id].cell = None
+
+    def _reason(self) -> Shutdown:
+        """What children are stopped with: the exit of the supervisor that gave up or crashed, this one or above it."""
+        match self._cell.verdict:
+            case Shutdown(info=Exit()) as verdict:
+                return verdict
+            case Shutdown(info=Escalation()) as verdict:
+                return Shutdown(verdict)
+            case Exit(abnormal=True) as verdict:
+                return Shutdown(verdict)
+            case _:
+                return Shutdown()
 
     async def _replying(self, work: Coroutine[Any, Any, R]) -> Reply[R]:
         """Reply with the result, or with the error if it is the caller's."""
@@ -322,26 +367,3 @@ class Supervisor(Actor):
         others = sum(c.spec.significant and (c.cell is not None or c.restarting) for c in self.children.values())
         if shuts_down(self.auto_shutdown, significant=child.spec.significant, others=others):
             self.stop(Shutdown())
-
-
-def _check(
-    specs: Sequence[ChildSpec], strategy: Strategy, intensity: int, period: float, auto_shutdown: AutoShutdown
-) -> None:
-    for name, value, allowed in (
-        ("strategy", strategy, get_args(Strategy)),
-        ("auto_shutdown", auto_shutdown, get_args(AutoShutdown)),
-    ):
-        if value not in allowed:
-            text = f"{name}={value!r} must be one of {', '.join(allowed)}"
-            raise ValueError(text)
-    if intensity < 0 or not 0 < period < math.inf:
-        text = f"intensity={intensity!r} must be 0 or more restarts, period={period!r} a positive number of seconds"
-        raise ValueError(text)
-    ids = [spec.id for spec in specs]
-    if len(set(ids)) != len(ids):
-        text = f"child ids must differ: {', '.join(ids)}"
-        raise ValueError(text)
-    significant = [spec.id for spec in specs if spec.significant]
-    if significant and auto_shutdown == "never":
-        text = f"{significant[0]!r} is significant, which needs auto_shutdown"
-        raise ValueError(text)

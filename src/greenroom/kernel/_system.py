@@ -27,7 +27,7 @@ from greenroom.kernel._exit import Crashed, Exit, Shutdown
 from greenroom.kernel._job import Job
 from greenroom.kernel._ref import NamedRef, Ref, current
 from greenroom.kernel._signals import Replace, Suspend
-from greenroom.kernel._status import ActorDetail, ActorStatus, detail, walk
+from greenroom.kernel._status import ActorDetail, ActorStatus, detail, resting, walk
 from greenroom.kernel._supervisor import Supervisor
 from greenroom.kernel._timers import Timers, Wheel
 from greenroom.kernel._trace import Trace
@@ -36,6 +36,8 @@ from greenroom.kernel._watch import HandlerWatch, LoopWatch
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from greenroom.kernel._rest import Rest
 
 _live: weakref.WeakSet[System] = weakref.WeakSet()
 
@@ -220,7 +222,14 @@ class System:
     def tree(self, path: str = "/") -> list[ActorStatus]:
         """Rows of an actor and all below it, parents first; empty if there is none. Nobody is stopped or asked."""
         cell = self.cells.get(path)
-        return [] if cell is None else walk(cell)
+        if cell is not None:
+            return walk(cell)
+        return [row for row in self.resting(path.rpartition("/")[0] or "/") if row.path == path]
+
+    def resting(self, path: str) -> list[ActorStatus]:
+        """Rows of a supervisor's children that were given up for a while, see ``ChildSpec.rest``."""
+        cell = self.cells.get(path)
+        return [] if cell is None else list(resting(cell, self.backend.now()).values())
 
     def inspect(self, path: str) -> ActorDetail | None:
         """Everything about one live actor, `observe` included; None if there is none."""
@@ -338,6 +347,12 @@ class System:
             self.emit(kind, cell.path, repr(exit.exception) if isinstance(exit, Crashed) else str(exit))
         if cell is self._root and not self._leaving:
             self.fail(SystemFailed(exit))
+
+    def gave_up(self, path: str, rest: Rest) -> None:
+        """A supervisor goes on without one of its children, for a while."""
+        trouble = rest.trouble(rest.since)
+        _log.warning("%s is given up: %s", path, trouble)
+        self.emit("given_up", path, trouble)
 
     def dead_letter(self, path: str, message: object) -> None:
         """A message nobody was there to take."""
