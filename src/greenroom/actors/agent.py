@@ -192,6 +192,9 @@ class Agent(Actor):
             turns=ledger.turns,
             used_up=ledger.used_up,
             failure=ledger.failure,
+            called=ledger.called,
+            requests=ledger.requests,
+            may_be_silent=self.stage.agent.may_be_silent,
         )
         cause, fault = judge_agent(conduct)
         return AgentEnd(cause=cause, fault=fault, exit_code=exit_code, log=self.tail.text)

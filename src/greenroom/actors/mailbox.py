@@ -48,6 +48,10 @@ class Ledger(Struct, frozen=True):
     """The agent was ended politely: out of turns, or out of context."""
     failure: Failure | None
     """Why the latest call went unanswered, if it did."""
+    called: bool
+    """Whether there ever was a call, answered or not."""
+    requests: int
+    """Requests of any kind."""
 
 
 class Ask(Call[Completion], frozen=True):
@@ -141,6 +145,8 @@ class Mailbox(Actor):
                 turns=len(self.recorder),
                 used_up=self.route.truncated,
                 failure=None if fault is None else failure_of(fault, "agent"),
+                called=self.route.called,
+                requests=self.route.counters.requests,
             )
             self._close()
         return self.ledger

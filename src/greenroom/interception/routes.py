@@ -80,6 +80,12 @@ class Route:
         return self._answer is None
 
     @property
+    def called(self) -> bool:
+        """Whether the agent ever asked its model, whatever became of that."""
+        passed = self.passage is not None and self.passage.called
+        return self.counters.calls + self.counters.refused > 0 or passed
+
+    @property
     def truncated(self) -> bool:
         """Whether the agent was ended politely: out of calls, or out of context."""
         passed = self.passage is not None and self.passage.truncated

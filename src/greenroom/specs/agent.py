@@ -156,6 +156,9 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     # What it leaves.
     exit_code_lies: bool = False
     """The agent exits 0 although it failed: its own exit code is kept as data and never judged."""
+    may_be_silent: bool = False
+    """The agent may end well without calling its model. Any other that does so was kept from its model by something,
+    so what it left is not graded."""
     events: Callable[[str], tuple[AgentEvent, ...]] | None = None
     """Pure: reads one line of what the agent prints; a line that says nothing, or is not the agent's, is ``()``."""
     artifacts: tuple[str, ...] = ()
