@@ -18,6 +18,7 @@ from greenroom.actors.keepsakes import keepsakes
 from greenroom.actors.mailbox import CloseBooks, GetKey, Ledger
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.preparation import Preparation
+from greenroom.actors.requirements import missing
 from greenroom.actors.sandbox import Boot, Lent
 from greenroom.actors.stage import Stage
 from greenroom.actors.transcript import Transcript
@@ -102,7 +103,11 @@ class Agent(Actor):
         built = await self._build(lent, seconds)
         if isinstance(built, Failure):
             return AgentEnd(cause=built.cause, fault=built.fault)
+        failed = await self._require(lent.sandbox, built)
+        if failed is not None:
+            return AgentEnd(cause=failed.cause, fault=failed.fault)
         self._enter("agent")
+        seconds = min(seconds, budget.agent_seconds(anyio.current_time()))
         exit_code = await self._watch(lent.sandbox, built, seconds)
         files = await keepsakes(lent.sandbox, self.stage.agent.artifacts)
         return replace(await self._judge(exit_code, seconds), files=files)
@@ -146,6 +151,15 @@ class Agent(Actor):
         except Exception as error:  # noqa: BLE001 - a boundary: the spec's author's code, which has seen the key
             text = f"the command of agent {self.stage.agent.name!r} raised {type(error).__name__}"
             return failure("agent_not_started", text, "setup", kind="command_raised")
+
+    async def _require(self, sandbox: Sandbox, built: Invocation) -> Failure | None:
+        spec = self.stage.agent
+        absent = await missing(sandbox, spec.requires, built.env, self.plan.task.agent_user)
+        if not absent:
+            return None
+        lacking = ", ".join(absent)
+        text = f"agent {spec.name!r} was not started: it requires what is not on its PATH in the sandbox: {lacking}"
+        return failure("agent_not_started", text, "setup")
 
     async def _watch(self, sandbox: Sandbox, built: Invocation, seconds: float) -> int | None:
         """Run it; returns its exit code, ``None`` if its time was up. Nothing runs in the sandbox afterwards."""

@@ -130,7 +130,8 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     check: tuple[str, ...] = ()
     """argv that exits 0 when the agent is installed, run on the host; ``{prefix}`` is replaced."""
     requires: tuple[str, ...] = ()
-    """Programs that must be in the sandbox beside the recipe, such as ``git``."""
+    """Programs that must be in the sandbox beside the recipe, such as ``git``: names, looked up on the agent's ``PATH``
+    once set-up is done. Without one of them the agent is not started. Simulated sandboxes pretend to have them all."""
 
     # What it is given.
     delivery: Delivery = "stdin"

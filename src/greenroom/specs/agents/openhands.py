@@ -57,6 +57,7 @@ OPENHANDS = AgentSpec(
     version=_VERSION,
     recipe=PythonRecipe(packages=(f"openhands=={_VERSION}",), python="3.12"),
     check=("{prefix}/bin/python", "-c", "import openhands_cli"),
+    requires=("bash",),
     delivery="command",
     model_format="openai/{model}",
     quiet={"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENHANDS_SUPPRESS_BANNER": "1"},
