@@ -21,6 +21,7 @@ from greenroom.actors.events import (
     AgentSaid,
     ArtifactsTaken,
     CommandRan,
+    GetTurns,
     PhaseEntered,
     SandboxBooted,
     Scored,
@@ -30,7 +31,7 @@ from greenroom.actors.outcome import outcome_of
 from greenroom.actors.plan import AttemptPlan, RolloutPlan
 from greenroom.actors.rollouts import AttemptBooted, AttemptEnded, MayRetry
 from greenroom.kernel import CallError, ChildSpec, Down, Exit, Ref, Shutdown, StartFailed, Supervisor, on
-from greenroom.messages import AttemptRecord, Outcome
+from greenroom.messages import AttemptRecord, Outcome, Turn
 
 AttemptMaker = Callable[[AttemptPlan], ChildSpec]
 """Makes the tree of one attempt."""
@@ -251,6 +252,11 @@ class Rollout(Supervisor):
     def turn_recorded(self, event: TurnRecorded) -> None:
         if notes := self._notes_on(event.attempt):
             notes.turns.append(event.turn)
+
+    @on(GetTurns)
+    def get_turns(self, question: GetTurns) -> tuple[Turn, ...]:
+        notes = self._notes_on(question.attempt)
+        return tuple(notes.turns) if notes else ()
 
     @on(AgentSaid)
     def agent_said(self, message: AgentSaid) -> None:
