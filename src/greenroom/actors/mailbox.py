@@ -19,6 +19,7 @@ from greenroom.actors._boundary import Failure, failure_of
 from greenroom.actors.events import TurnRecorded
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.stage import RouteOpened, Stage
+from greenroom.interception.completion import AnswerError, unusable
 from greenroom.interception.errors import ModelError
 from greenroom.interception.flow import Passed
 from greenroom.interception.host import Host, Pass, allowed
@@ -196,6 +197,9 @@ class Mailbox(Actor):
             return _Answered(number, completion, tuple(passes))
         except ModelError as error:
             return _Answered(number, error)
+        except AnswerError as error:
+            _log.error("model_answer_unusable", error=str(error), call=call.id)
+            return _Answered(number, unusable(error))
         except Exception as error:  # noqa: BLE001 - a boundary: the user's model
             # The text of a foreign exception may hold anything, keys included; its type does not.
             at = format_tb(error.__traceback__)[-1:]
