@@ -6,12 +6,14 @@ from contextlib import aclosing
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from greenroom.engine import Engine
 from greenroom.messages import Outcome
+from greenroom.sandboxes._simulated_fate import draw_fate
 from greenroom.sandboxes.simulated import SimulatedBackend, SimulatedSandbox
 from greenroom.specs import Environment, Simulated, TaskSpec
-from tests.engine.playing import a_task, an_engine, assert_clean, backend, play_one
+from tests.engine.playing import a_task, an_engine, answer, assert_clean, backend, play_one
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +90,17 @@ async def test_a_second_sandbox_may_take_its_time_to_boot() -> None:
     task = a_task(verifier="isolated", verify_environment=Environment())
     outcome = await play_one(an_engine(sandbox=Simulated(boot=40)), task)
     assert (outcome.status, outcome.reward) == ("completed", 1.0)
+
+
+async def test_a_hang_waits_for_its_time_or_is_bounded() -> None:
+    """A simulated agent that hangs has what the deadline leaves it, 1665 s by default, or the time it is given."""
+    for hang, status in ((None, "agent_timeout"), (30.0, "agent_failed")):
+        spec = Simulated(boot=0.0, turn=0.0, turns=1, fault_rate=1.0, hang=hang)
+        seed = next(n for n in range(99) if draw_fate(replace(spec, seed=n), "r-000001-1").misfortune == "agent_hung")
+        async with Engine("simulated", model=answer, sandbox=replace(spec, seed=seed)) as engine:
+            outcome, seconds = await first(engine, a_task())
+        assert outcome.status == status
+        assert 1665 <= seconds <= 1666 if hang is None else 30 <= seconds <= 32
 
 
 async def test_every_attempt_shares_the_one_deadline() -> None:
