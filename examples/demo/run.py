@@ -28,6 +28,7 @@ from greenroom.cli.interruption import Interruption
 from greenroom.cli.live import drawing, picture, show_cursor
 from greenroom.cli.logs import log_to
 from greenroom.cli.output import Output
+from greenroom.cli.shares import Sharing
 from greenroom.cli.tally import Tally, one_line
 from greenroom.engine import EngineError
 from greenroom.interception import model_for
@@ -40,6 +41,8 @@ HERE = Path(__file__).parent
 SAMPLES = 3
 AT_ONCE = 6
 """Rollouts of each agent that run at once."""
+DEADLINE = 900.0
+"""Seconds that a rollout may take."""
 
 
 class Demo:
@@ -138,13 +141,14 @@ async def demo(options: argparse.Namespace) -> int:
                     sandbox=gr.Local(root=None if number else scratch, unsafe=options.unsafe),
                     model=model if number else accident,
                     concurrency=AT_ONCE,
-                    deadline=900,
+                    deadline=DEADLINE,
                     store=out / agent,
                     name=f"demo-{agent}",
                 ),
                 tasks[number :: len(agents)],
             )
         print(f"{show.total} rollouts of {len(tasks)} tasks with {' and '.join(agents)}; results: {out}", flush=True)
+        print("\n".join(Sharing.of(tasks, DEADLINE).lines()), flush=True)
         try:
             await show.run()
         finally:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from greenroom.actors._boundary import Failure, failure, failure_of
 from greenroom.actors._tail import Tail
+from greenroom.actors.account import account
 from greenroom.actors.commands import Shell
 from greenroom.actors.decision import Conduct, judge_agent
 from greenroom.actors.events import AgentEnd, AgentEnded, AgentSaid, CommandRan, PhaseEntered
@@ -56,6 +57,8 @@ class Agent(Actor):
         self.stage = stage
         self.plan = plan
         self.phase: Phase = "boot"
+        self.entered: dict[Phase, float] = {"boot": plan.began}
+        """When each phase began, on the event loop's clock."""
         self.end: AgentEnd | None = None
         self.waiting: list[Reply[AgentEnd]] = []
         self.tail = Tail(_LOG)
@@ -116,8 +119,14 @@ class Agent(Actor):
         self._enter("setup")
         task = self.plan.task
         now = anyio.current_time()
-        shell = Shell(sandbox, "setup", now + self.plan.budget.setup_seconds(now))
-        preparation = Preparation(shell=shell, record=self._record, environment=task.environment, cause="setup_failed")
+        seconds = self.plan.budget.setup_seconds(now)
+        preparation = Preparation(
+            shell=Shell(sandbox, "setup", now + seconds),
+            record=self._record,
+            environment=task.environment,
+            cause="setup_failed",
+            within=self.plan.budget.within(seconds, "setup_timeout", task.setup_timeout),
+        )
         failed = await preparation.prepare(task)
         if failed is None and self.stage.agent.solves:
             failed = await preparation.bring(task.solution)
@@ -202,6 +211,7 @@ class Agent(Actor):
         conduct = Conduct(
             exit_code=exit_code,
             seconds=seconds,
+            within=self._within(seconds),
             exit_code_lies=self.stage.agent.exit_code_lies,
             turns=ledger.turns,
             used_up=ledger.used_up,
@@ -213,9 +223,20 @@ class Agent(Actor):
         cause, fault = judge_agent(conduct)
         return AgentEnd(cause=cause, fault=fault, exit_code=exit_code, log=self.tail.text)
 
+    def _within(self, seconds: float) -> str:
+        budget = self.plan.budget
+        own = budget.within(seconds, "agent_timeout", self.plan.task.agent_timeout)
+        starts = self.entered
+        spent = {
+            "boot": starts["setup"] - starts["boot"],
+            "setup": starts["agent"] - starts["setup"],
+        }
+        return f"{own} ({account(budget, self.plan.began - budget.began, spent, ('verify', 'cleanup'))})"
+
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, anyio.current_time()))
+        self.entered[phase] = anyio.current_time()
+        self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, self.entered[phase]))
 
 
 def _program(built: Invocation, sandbox: Sandbox, seconds: float, user: str | None) -> Exec:

@@ -36,6 +36,8 @@ class Conduct(Struct, frozen=True, kw_only=True):
     """``None``: its time was up and it was killed."""
     seconds: float
     """The budget it had."""
+    within: str = ""
+    """The same in words, with where the rest of the time went."""
     exit_code_lies: bool
     turns: int
     """Model calls that were answered."""
@@ -64,6 +66,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     """It was stopped because the rollout's time was up."""
     cancelled: str | None = None
     """It was stopped because somebody wanted so, for this reason."""
+    account: str = ""
+    """Where its time went, in words."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -91,7 +95,7 @@ def judge_agent(conduct: Conduct) -> tuple[Cause, Fault | None]:
     if conduct.used_up:
         return "turns_used_up", None
     if conduct.exit_code is None:
-        return _found("agent_timeout", f"the agent did not end within {conduct.seconds:.0f} s")
+        return _found("agent_timeout", f"the agent did not end within {conduct.within or f'{conduct.seconds:g} s'}")
     return _judge_exit_code(conduct, conduct.exit_code)
 
 
@@ -102,7 +106,7 @@ def decide(ending: Ending) -> Verdict:
     if ending.cancelled is not None:
         return _verdict(failure("cancelled", ending.cancelled, ending.phase))
     if ending.deadline:
-        text = f"the rollout's deadline passed during {ending.phase}"
+        text = f"the rollout's deadline passed during {ending.phase}{ending.account and f' ({ending.account})'}"
         return _verdict(failure(_DEADLINE[ending.phase], text, ending.phase, kind="deadline"))
     return _verdict(ending.failure)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import anyio
 
 from greenroom.actors._boundary import Failure, failure, raised
+from greenroom.actors.budget import Budget
 from greenroom.actors.commands import Shell
 from greenroom.actors.events import Score
 from greenroom.actors.preparation import Record
@@ -29,15 +30,16 @@ class Judgement:
     Args:
         task: Says how.
         sandbox: Holds what the agent left.
-        seconds: For the verify commands and the scorer together.
+        budget: Has the time for the verify commands and the scorer together.
         record: Told of every command as it ends.
         testimony: What the agent said, for scorers.
     """
 
-    def __init__(self, task: TaskSpec, sandbox: Sandbox, seconds: float, record: Record, testimony: Testimony) -> None:
+    def __init__(self, task: TaskSpec, sandbox: Sandbox, budget: Budget, record: Record, testimony: Testimony) -> None:
         self.task = task
         self._sandbox = sandbox
-        self._seconds = seconds
+        self._seconds = budget.verify_seconds(anyio.current_time())
+        self._within = budget.within(self._seconds, "verify_timeout", task.verify_timeout)
         self._record = record
         self._testimony = testimony
         self._results: list[CommandResult] = []
@@ -87,7 +89,7 @@ class Judgement:
             self._record(result)
             self._results.append(result)
             if result.timed_out:
-                text = f"the verify commands did not end within {self._seconds:.0f} s: {command}"
+                text = f"the verify commands did not end within {self._within}: {command}"
                 return failure("verify_timeout", text, "verify", detail=result.output)
         return None
 
@@ -117,7 +119,7 @@ class Judgement:
                 return unscored(failure("reward_invalid", str(error), "verify"))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the task's own code, on a hostile sandbox
                 return unscored(raised("scorer_failed", "the scorer", error, "verify"))
-        text = f"the scorer did not end within {self._seconds:.0f} s"
+        text = f"the scorer did not end within {self._within}"
         return unscored(failure("verify_timeout", text, "verify"))
 
 

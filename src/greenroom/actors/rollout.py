@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from greenroom.actors._boundary import failure_of_exit
 from greenroom.actors._notes import Notes
+from greenroom.actors.account import account
 from greenroom.actors.board import Board, RolloutRow
 from greenroom.actors.budget import Budget, share
 from greenroom.actors.decision import Ending, Verdict, decide, wait_before_retry
@@ -216,6 +217,15 @@ class Rollout(Supervisor):
             failure=failure_of_exit(exit, phase),
             deadline=self.late,
             cancelled=self.cancelled,
+            account=self._account(notes),
+        )
+
+    def _account(self, notes: Notes | None) -> str:
+        now = anyio.current_time()
+        began = notes.began if notes else now
+        whole = self.budget.shares.deadline
+        return (
+            f"{whole:g} s: {account(self.budget, began - self.began, notes.spent(now) if notes else {}, ('cleanup',))}"
         )
 
     def _finish(self, verdict: Verdict) -> None:

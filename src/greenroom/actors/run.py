@@ -15,6 +15,7 @@ import anyio
 from msgspec import Struct
 
 from greenroom.actors._boundary import failure_of_exit
+from greenroom.actors.announcements import Announcements
 from greenroom.actors.board import Board
 from greenroom.actors.decision import Verdict
 from greenroom.actors.journal import Commit, Unstorable
@@ -121,6 +122,7 @@ class Run(Actor):
         self.committing: dict[str, Outcome] = {}
         self.ready: deque[Outcome] = deque()
         self.delivered = 0
+        self.announcements = Announcements()
         self.pulling = False
         """A task is being fetched."""
         self.asking: set[str] = set()
@@ -176,6 +178,7 @@ class Run(Actor):
             self._advance()
             return
         self.board.submitted += 1
+        self.announcements.tell(message.plan)
         self.open[message.plan.rollout_id] = message.plan
         self.asking.add(message.plan.rollout_id)
         self._submit(message.plan)

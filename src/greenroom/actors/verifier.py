@@ -115,17 +115,18 @@ class Verifier(Actor):
     async def _prepare(self, sandbox: Sandbox) -> Failure | None:
         task = self.plan.task
         own = task.verify_environment
+        shell = self._shell(sandbox)
         preparation = Preparation(
-            shell=self._shell(sandbox),
+            shell=shell,
             record=self._record,
             environment=own or task.environment,
             cause="verify_setup_failed",
+            within=self.plan.budget.within(shell.left, "deadline", None),
         )
         return await preparation.prepare(task if own is None else _bare(task))
 
     def _judgement(self, sandbox: Sandbox, testimony: Testimony) -> Judgement:
-        now = anyio.current_time()
-        return Judgement(self.plan.task, sandbox, self.plan.budget.verify_seconds(now), self._record, testimony)
+        return Judgement(self.plan.task, sandbox, self.plan.budget, self._record, testimony)
 
     def _shell(self, sandbox: Sandbox) -> Shell:
         """For what has to be done before the verify commands: whatever time there is."""

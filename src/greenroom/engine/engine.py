@@ -32,7 +32,7 @@ from greenroom.engine.collector import calm_collector
 from greenroom.engine.groups import GroupStream
 from greenroom.engine.resume import Groups, Ledger, RunNames, Work, reap_left
 from greenroom.engine.session import Session
-from greenroom.engine.settings import Settings, settings
+from greenroom.engine.settings import DEADLINE, Settings, settings
 from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
 from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
@@ -97,7 +97,7 @@ class Engine(Steering):
         sandbox: SandboxSpec = Local(),  # noqa: B008 - frozen
         concurrency: int = 64,
         attempts: int = 3,
-        deadline: float = 1800.0,
+        deadline: float = DEADLINE,
         store: str | Path | None = None,
         allow_changes: Collection[str] = (),
         shutdown: float = 60.0,
