@@ -51,7 +51,7 @@ def command(launch: Launch) -> Invocation:
     return Invocation(argv=("/bin/true",), stdin=launch.instruction)
 
 
-AGENT = AgentSpec(name="nothing", dialect="chat", command=command)
+AGENT = AgentSpec(name="nothing", dialect="chat", command=command, may_be_silent=True)
 
 
 def tasks(count: int) -> list[TaskSpec]:

@@ -33,6 +33,7 @@ from greenroom.cli.live import drawing, picture, show_cursor
 from greenroom.cli.logs import log_to
 from greenroom.cli.output import Output
 from greenroom.cli.sandbox_check import try_sandbox
+from greenroom.cli.shares import Sharing
 from greenroom.cli.tally import Tally, one_line
 from greenroom.engine import EngineError
 from greenroom.interception import model_for
@@ -45,6 +46,8 @@ HERE = Path(__file__).parent
 SAMPLES = 3
 AT_ONCE = 6
 """Rollouts of each agent that run at once."""
+DEADLINE = 900.0
+"""Seconds that a rollout may take."""
 
 
 class Demo:
@@ -140,6 +143,8 @@ async def demo(options: argparse.Namespace, problem: SandboxError | None) -> int
         else:
             simulate(show, problem)
         print(f"{show.total} rollouts with {' and '.join(show.work)}; results: {out}", flush=True)
+        tasks = [task for _, shared in show.work.values() for task in shared]
+        print(*Sharing.of(tasks, simulation.DEADLINE if problem else DEADLINE).lines(), sep="\n", flush=True)
         try:
             await show.run()
         finally:
@@ -157,7 +162,7 @@ async def employ(show: Demo, model: gr.Upstream | gr.Scripted, scratch: str, opt
             sandbox=gr.Local(root=None if number else scratch, unsafe=options.unsafe),
             model=model if number else show.accident,
             concurrency=AT_ONCE,
-            deadline=900,
+            deadline=DEADLINE,
             store=show.out / agent,
             name=f"demo-{agent}",
         )

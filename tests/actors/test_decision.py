@@ -31,8 +31,22 @@ def conduct(**changes: object) -> Conduct:
         ({"exit_code": None}, "agent_timeout"),
         ({"exit_code": 1, "exit_code_lies": True}, "finished"),
         ({"exit_code": -9, "exit_code_lies": True}, "agent_exit"),
-        ({"turns": 0}, "finished"),
+        ({"turns": 0}, "agent_silent"),
+        ({"turns": 0, "requests": 3}, "agent_silent"),
         ({"turns": 0, "exit_code_lies": True}, "agent_silent"),
+        ({"turns": 0, "exit_code_lies": True, "exit_code": 1}, "agent_silent"),
+        ({"turns": 0, "may_be_silent": True}, "finished"),
+        ({"turns": 0, "may_be_silent": True, "exit_code_lies": True}, "finished"),
+        ({"turns": 0, "may_be_silent": True, "exit_code": 1}, "agent_exit"),
+        ({"turns": 0, "may_be_silent": True, "exit_code": 127}, "agent_not_started"),
+        ({"turns": 0, "exit_code": 1}, "agent_exit"),
+        ({"turns": 0, "exit_code": -9}, "agent_exit"),
+        ({"turns": 0, "exit_code": None}, "agent_timeout"),
+        ({"turns": 0, "called": True}, "finished"),
+        ({"turns": 0, "called": True, "used_up": True}, "turns_used_up"),
+        ({"turns": 0, "called": True, "failure": MODEL}, "model_failed"),
+        ({"turns": 0, "called": True, "failure": REFUSED}, "model_refused"),
+        ({"turns": 0, "called": True, "failure": MODEL, "may_be_silent": True}, "finished"),
         ({"used_up": True}, "turns_used_up"),
         ({"used_up": True, "exit_code": 1}, "turns_used_up"),
         ({"used_up": True, "exit_code": None}, "turns_used_up"),
@@ -48,6 +62,14 @@ def test_an_agents_end_has_a_cause(changes: dict[str, object], cause: Cause) -> 
     found, fault = judge_agent(conduct(**changes))
     assert found == cause
     assert (fault.blame if fault else None) == POLICY[cause].blame
+
+
+@pytest.mark.parametrize(("requests", "hint"), [(0, "base URL"), (2, "path and the dialect")])
+def test_silence_comes_with_a_hint(requests: int, hint: str) -> None:
+    """The fault of a silent agent says where to look: at what it was given, or at what it asked for."""
+    _, fault = judge_agent(conduct(turns=0, requests=requests))
+    assert fault is not None
+    assert hint in fault.message
 
 
 def ending(**changes: object) -> Ending:

@@ -110,6 +110,34 @@ def test_a_terminal_shows_what_runs_and_is_given_back(place: Path) -> None:
     assert "2 outcomes: 1 cancelled, 1 completed" in after
 
 
+@pytest.mark.real_time
+@pytest.mark.parametrize(("agent_timeout", "short"), [(2000, True), (None, False)])
+def test_shares_are_said_before_anything_is_drawn(place: Path, agent_timeout: int | None, short: bool) -> None:  # noqa: FBT001 - a parameter
+    """On a terminal, where no log goes, what a deadline cuts short is a sentence; the usual deadline says nothing."""
+    limit = f"agent_timeout = {agent_timeout}\n" if agent_timeout else ""
+    (place / "one.toml").write_text(f'[[task]]\nid = "a"\ninstruction = "x"\nverify = ["true"]\n{limit}')
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 200, 0, 0))
+    command = ("run", "one.toml", "--sandbox", "simulated:boot=0,turn=0", "--model", "scripted:model.toml")
+    with subprocess.Popen(
+        [sys.executable, "-m", "greenroom", *command],
+        env={**environment(), "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        seen = rest(ours)
+        assert process.wait(SECONDS) == 0
+    os.close(ours)
+    before = seen[: seen.find(HIDE)].decode()
+    assert ("deadline 1800 s: 1665 s for boot, set-up and agent" in before) == short
+    warning = (
+        "warning: the deadline of 1800 s leaves 1665 s for boot, set-up and agent together, less than the 2000 s that"
+    )
+    assert (warning in before) == short
+
+
 def rest(terminal: int) -> bytes:
     """Everything until the other side is closed."""
     seen = b""

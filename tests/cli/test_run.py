@@ -48,6 +48,53 @@ def test_plain_lines_end_with_a_table(place: Path) -> None:
     assert lines[9] == f"results: {place}/out"
 
 
+DEADLINES = """
+[[task]]
+id = "a"
+instruction = "x"
+verify = ["true"]
+agent_timeout = 100
+
+[[task]]
+id = "b"
+instruction = "x"
+verify = ["true"]
+agent_timeout = 100
+
+[[task]]
+id = "c"
+instruction = "x"
+verify = ["true"]
+deadline = 1000
+"""
+SHARES = [
+    "deadline 120 s: 60 s for boot, set-up and agent, 48 s for verification, 12 s for clean-up (2 tasks)",
+    "deadline 1000 s: 865 s for boot, set-up and agent, 120 s for verification, 15 s for clean-up (1 task)",
+]
+SHORT = [
+    (
+        "the deadline of 120 s leaves 60 s for boot, set-up and agent together, "
+        "less than the 100 s that agent_timeout asks for"
+    ),
+    "the deadline of 120 s leaves 48 s for verification, less than the 120 s that verify_timeout asks for",
+]
+
+
+def test_how_deadlines_are_shared_out_is_said_at_the_start(place: Path) -> None:
+    """Each different share is a line, once; one that is less than a task asks for is a warning that names both."""
+    (place / "deadlines.toml").write_text(DEADLINES)
+    command = ("run", "deadlines.toml", *SIMULATED, "--samples", "2", "--deadline", "120")
+    with greenroom(*command, "--out", "plain") as run:
+        out, err = run.process.communicate(timeout=SECONDS)
+    assert (run.process.returncode, out.splitlines()[1:3]) == (0, SHARES)
+    assert [line.partition("note='")[2].rstrip("'") for line in err.splitlines()] == SHORT
+    assert (place / "plain" / "greenroom.log").read_text().count("deadline_shared") == 2
+    with greenroom(*command, "--out", "json", "--json") as run:
+        _, records, err = run.rest()
+    assert [share["work"] for share in records[0]["shares"]] == [60.0, 865.0]
+    assert err.count("deadline_short") == 2
+
+
 def test_quiet_says_only_how_it_ended(place: Path) -> None:
     """``--quiet`` is two lines."""
     with greenroom("run", "tasks.toml", *SIMULATED, "--quiet") as run:

@@ -14,6 +14,7 @@ from greenroom.specs import Local, SandboxSpec, Simulated
         ("local:unsafe=true,network=yes", None),
         ("local:unsafe=true,network=1", Local(unsafe=True, network=True)),
         ("local:root=/var/tmp", Local(root="/var/tmp")),
+        ("simulated:hang=30", Simulated(hang=30.0)),
         ("simulated:boot=0.5, fault-rate=0.1,seed=7", Simulated(boot=0.5, fault_rate=0.1, seed=7)),
     ],
 )

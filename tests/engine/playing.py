@@ -36,13 +36,19 @@ async def quick(call: ModelCall) -> Completion:
     return Completion(parts=(Text(f"answer {call.index}"),))
 
 
-def shell_agent(command: str, *, exit_code_lies: bool = False) -> AgentSpec:
+def shell_agent(command: str, *, exit_code_lies: bool = False, may_be_silent: bool = True) -> AgentSpec:
     """An agent that is one shell command and never calls its model."""
 
     def build(launch: Launch) -> Invocation:
         return Invocation(argv=("/bin/sh", "-c", command), stdin=launch.instruction)
 
-    return AgentSpec(name="shell", dialect="chat", command=build, exit_code_lies=exit_code_lies)
+    return AgentSpec(
+        name="shell",
+        dialect="chat",
+        command=build,
+        exit_code_lies=exit_code_lies,
+        may_be_silent=may_be_silent,
+    )
 
 
 def an_engine(agent: str | AgentSpec = "simulated", **options: Any) -> Engine:  # noqa: ANN401 - options of all types

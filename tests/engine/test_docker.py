@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pytest
 from docker import DockerClient
+from msgspec.structs import replace
 
 from greenroom.engine import Engine
 from greenroom.messages import Completion, ModelCall, Outcome, Text, ToolUse
@@ -101,6 +102,18 @@ async def test_what_was_weakened_is_in_the_outcome(docker_spec: Docker) -> None:
     spec = Docker(image=docker_spec.image, user="0:0", network="bridge", unsafe=True)
     (outcome,) = await outcomes_of(Engine(shell_agent("true"), sandbox=spec, model=done), a_task())
     assert (outcome.status, set(outcome.unsafe)) == ("completed", {"programs run as root", "open network (bridge)"})
+
+
+async def test_a_program_that_the_image_lacks_is_named(docker_spec: Docker) -> None:
+    """An agent is not started in a container that lacks what its spec requires; the fault names what it is."""
+    agent = replace(shell_agent("true"), requires=("sh", "no-such-program", "cat"))
+    (outcome,) = await outcomes_of(Engine(agent, sandbox=docker_spec, model=done), a_task())
+    assert outcome.fault is not None
+    assert (outcome.status, outcome.fault.kind, outcome.reward) == ("agent_failed", "agent_not_started", None)
+    assert outcome.fault.message.endswith(": no-such-program")
+    there = replace(agent, requires=("sh", "cat"))
+    (outcome,) = await outcomes_of(Engine(there, sandbox=docker_spec, model=done), a_task())
+    assert outcome.status == "completed"
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,24 @@ async def test_closing_is_no_loss() -> None:
     assert (backend.created, backend.closed, backend.live, backend.sandboxes) == (1, 1, 0, {})
 
 
+async def test_a_hang_lasts_as_long_as_it_is_told() -> None:
+    """An agent that hangs ends by itself after ``hang`` seconds, whoever waits for it meanwhile, and never without."""
+    for hang, ends in ((30.0, 124), (None, None)):
+        spec = Simulated(fault_rate=1.0, turn=1.0, turns=4, hang=hang)
+        sandbox = await SimulatedBackend(spec, Endpoint()).create(request(doomed("agent_hung", spec)))
+        process = await sandbox.start(AGENT)
+        began = anyio.current_time()
+        for _ in range(3):
+            with anyio.move_on_after(12.0):
+                await process.wait()
+        with anyio.move_on_after(5000.0) as given_up:
+            assert await process.wait() == ends
+        assert given_up.cancelled_caught == (hang is None)
+        if hang is not None:
+            assert anyio.current_time() - began == pytest.approx(sandbox.fate.last_turn * spec.turn + hang)
+        await sandbox.close()
+
+
 async def test_ledger_counts_boots_that_were_cancelled_or_failed() -> None:
     """A boot that is cancelled, fails or is overtaken by the backend's end leaves nothing behind."""
     spec = Simulated(boot=10.0, fault_rate=1.0)

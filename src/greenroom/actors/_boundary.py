@@ -14,6 +14,7 @@ from greenroom.sandboxes.base import SandboxError
 from greenroom.sandboxes.install_process import InstallError
 
 _DETAIL = 4000
+_TEXT = 500
 
 _BY_BLAME: dict[Blame, Cause] = {
     "agent": "agent_not_started",
@@ -55,7 +56,35 @@ def failure_of(error: BaseException, phase: Phase, *, cause: Cause = "actor_fail
             return failure(cause, str(error), phase, kind="actor_lost")
         case _:
             detail = "".join(traceback.format_exception(error))
-            return failure(cause, f"{type(error).__name__}: {error}", phase, detail=detail)
+            return failure(cause, named(error), phase, detail=detail)
+
+
+def raised(cause: Cause, who: str, error: BaseException, phase: Phase) -> Failure:
+    """A failure of somebody's own code, with its traceback, which begins below whoever caught it."""
+    below = error.__traceback__.tb_next if error.__traceback__ else None
+    detail = "".join(traceback.format_exception(type(error), error, below))
+    return failure(cause, f"{who} raised {named(error)}", phase, detail=_both_ends(_storable(detail)))
+
+
+def named(error: BaseException) -> str:
+    """An exception's type, and the beginning of its text. Never raises: the text is its author's code."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a boundary: anybody's exception
+        text = "(its text cannot be had)"
+    cut = text if len(text) <= _TEXT else f"{text[:_TEXT]} [...]"
+    return _storable(f"{type(error).__name__}: {cut}" if cut else type(error).__name__)
+
+
+def _both_ends(text: str) -> str:
+    """Where it was raised and what it says, whichever of them is long."""
+    half = _DETAIL // 2 - 10
+    return text if len(text) <= _DETAIL else f"{text[:half]}\n[...]\n{text[-half:]}"
+
+
+def _storable(text: str) -> str:
+    """Without halves of surrogate pairs, which no file can hold."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def failure_of_exit(exit: Exit, phase: Phase, child: str = "") -> Failure:

@@ -34,6 +34,10 @@ class Notes(Struct, kw_only=True, eq=False):
         self.timings[self.phase] = self.timings.get(self.phase, 0.0) + now - self.since
         self.phase, self.since = phase, now
 
+    def spent(self, now: float) -> dict[str, float]:
+        """Seconds by phase, the one that lasts included."""
+        return {**self.timings, self.phase: self.timings.get(self.phase, 0.0) + now - self.since}
+
     def record(self, verdict: Verdict, now: float) -> AttemptRecord:
         """The attempt is over."""
         self.enter("cleanup", now)

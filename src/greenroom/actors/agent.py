@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from greenroom.actors._boundary import Failure, failure, failure_of
 from greenroom.actors._tail import Tail
+from greenroom.actors.account import account
 from greenroom.actors.commands import Shell
 from greenroom.actors.decision import Conduct, judge_agent
 from greenroom.actors.events import AgentEnd, AgentEnded, AgentSaid, CommandRan, PhaseEntered
@@ -18,6 +19,7 @@ from greenroom.actors.keepsakes import keepsakes
 from greenroom.actors.mailbox import CloseBooks, GetKey, Ledger
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.preparation import Preparation
+from greenroom.actors.requirements import missing
 from greenroom.actors.sandbox import Boot, Lent
 from greenroom.actors.stage import Stage
 from greenroom.actors.transcript import Transcript
@@ -55,6 +57,8 @@ class Agent(Actor):
         self.stage = stage
         self.plan = plan
         self.phase: Phase = "boot"
+        self.entered: dict[Phase, float] = {"boot": plan.began}
+        """When each phase began, on the event loop's clock."""
         self.end: AgentEnd | None = None
         self.waiting: list[Reply[AgentEnd]] = []
         self.tail = Tail(_LOG)
@@ -102,7 +106,11 @@ class Agent(Actor):
         built = await self._build(lent, seconds)
         if isinstance(built, Failure):
             return AgentEnd(cause=built.cause, fault=built.fault)
+        failed = await self._require(lent.sandbox, built)
+        if failed is not None:
+            return AgentEnd(cause=failed.cause, fault=failed.fault)
         self._enter("agent")
+        seconds = min(seconds, budget.agent_seconds(anyio.current_time()))
         exit_code = await self._watch(lent.sandbox, built, seconds)
         files = await keepsakes(lent.sandbox, self.stage.agent.artifacts)
         return replace(await self._judge(exit_code, seconds), files=files)
@@ -111,8 +119,14 @@ class Agent(Actor):
         self._enter("setup")
         task = self.plan.task
         now = anyio.current_time()
-        shell = Shell(sandbox, "setup", now + self.plan.budget.setup_seconds(now))
-        preparation = Preparation(shell=shell, record=self._record, environment=task.environment, cause="setup_failed")
+        seconds = self.plan.budget.setup_seconds(now)
+        preparation = Preparation(
+            shell=Shell(sandbox, "setup", now + seconds),
+            record=self._record,
+            environment=task.environment,
+            cause="setup_failed",
+            within=self.plan.budget.within(seconds, "setup_timeout", task.setup_timeout),
+        )
         failed = await preparation.prepare(task)
         if failed is None and self.stage.agent.solves:
             failed = await preparation.bring(task.solution)
@@ -146,6 +160,15 @@ class Agent(Actor):
         except Exception as error:  # noqa: BLE001 - a boundary: the spec's author's code, which has seen the key
             text = f"the command of agent {self.stage.agent.name!r} raised {type(error).__name__}"
             return failure("agent_not_started", text, "setup", kind="command_raised")
+
+    async def _require(self, sandbox: Sandbox, built: Invocation) -> Failure | None:
+        spec = self.stage.agent
+        absent = await missing(sandbox, spec.requires, built.env, self.plan.task.agent_user)
+        if not absent:
+            return None
+        lacking = ", ".join(absent)
+        text = f"agent {spec.name!r} was not started: it requires what is not on its PATH in the sandbox: {lacking}"
+        return failure("agent_not_started", text, "setup")
 
     async def _watch(self, sandbox: Sandbox, built: Invocation, seconds: float) -> int | None:
         """Run it; returns its exit code, ``None`` if its time was up. Nothing runs in the sandbox afterwards."""
@@ -188,17 +211,32 @@ class Agent(Actor):
         conduct = Conduct(
             exit_code=exit_code,
             seconds=seconds,
+            within=self._within(seconds),
             exit_code_lies=self.stage.agent.exit_code_lies,
             turns=ledger.turns,
             used_up=ledger.used_up,
             failure=ledger.failure,
+            called=ledger.called,
+            requests=ledger.requests,
+            may_be_silent=self.stage.agent.may_be_silent,
         )
         cause, fault = judge_agent(conduct)
         return AgentEnd(cause=cause, fault=fault, exit_code=exit_code, log=self.tail.text)
 
+    def _within(self, seconds: float) -> str:
+        budget = self.plan.budget
+        own = budget.within(seconds, "agent_timeout", self.plan.task.agent_timeout)
+        starts = self.entered
+        spent = {
+            "boot": starts["setup"] - starts["boot"],
+            "setup": starts["agent"] - starts["setup"],
+        }
+        return f"{own} ({account(budget, self.plan.began - budget.began, spent, ('verify', 'cleanup'))})"
+
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, anyio.current_time()))
+        self.entered[phase] = anyio.current_time()
+        self.plan.rollout.cast(PhaseEntered(self.plan.number, phase, self.entered[phase]))
 
 
 def _program(built: Invocation, sandbox: Sandbox, seconds: float, user: str | None) -> Exec:

@@ -1,18 +1,13 @@
-"""One deadline over everything, and how it is shared among the phases. Pure: the time is always handed in.
-
-From the end backwards: clean-up and verification have reserves, the agent gets what is left. A task whose deadline is
-short keeps at least half of it for boot, set-up and agent.
-"""
+"""One deadline over everything, and what is left of it for each phase. Pure: the time is always handed in."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from greenroom.actors.shares import Shares, shares_of
 from greenroom.specs import TaskSpec
 
-_CLEAN_UP = 15.0
 _BOOT = 600.0
-_SECOND_BOOT = 60.0
 
 
 class Budget(Struct, frozen=True):
@@ -28,6 +23,8 @@ class Budget(Struct, frozen=True):
     verify: float
     agent: float | None
     boot: float
+    began: float
+    shares: Shares
 
     def setup_seconds(self, now: float) -> float:
         """What is left for all set-up commands."""
@@ -56,6 +53,13 @@ class Budget(Struct, frozen=True):
         """
         return 0.9 * _left(self.ends, now, self.ends - self.work_ends)
 
+    def within(self, seconds: float, name: str, asked: float | None) -> str:
+        """How long something had, in words: the task's limit of this name, or what the deadline left of it."""
+        if asked is not None and seconds >= asked:
+            return f"{asked:g} s, the task's {name}"
+        left = f"{seconds:.1f} s, which is what the deadline of {self.shares.deadline:g} s left"
+        return left if asked is None else f"{left} of the task's {name} of {asked:g} s"
+
     def seconds(self, now: float) -> float:
         """What is left of the whole rollout."""
         return max(0.0, self.ends - now)
@@ -63,26 +67,19 @@ class Budget(Struct, frozen=True):
 
 def share(task: TaskSpec, seconds: float, now: float) -> Budget:
     """The budget of a rollout that begins now and may take so many seconds."""
-    cleanup = min(_CLEAN_UP, seconds / 10)
-    verify = min(_verification(task), seconds * 0.4)
+    shares = shares_of(task, seconds)
     ends = now + seconds
     return Budget(
         ends=ends,
-        work_ends=ends - cleanup,
-        agent_ends=ends - cleanup - verify,
+        work_ends=ends - shares.clean_up,
+        agent_ends=ends - shares.clean_up - shares.verification,
         setup=task.setup_timeout,
         verify=task.verify_timeout,
         agent=task.agent_timeout,
         boot=min(_BOOT, seconds / 2),
+        began=now,
+        shares=shares,
     )
-
-
-def _verification(task: TaskSpec) -> float:
-    """What is set aside for judging; a sandbox of the verifier's own takes a boot and the task's set-up once more."""
-    if not task.verify and task.score is None:
-        return 0.0
-    again = task.setup_timeout if task.setup and task.verify_environment is None else 0.0
-    return task.verify_timeout + (_SECOND_BOOT + again if task.verifier == "isolated" else 0.0)
 
 
 def _left(end: float, now: float, most: float | None) -> float:

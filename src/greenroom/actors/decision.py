@@ -36,6 +36,8 @@ class Conduct(Struct, frozen=True, kw_only=True):
     """``None``: its time was up and it was killed."""
     seconds: float
     """The budget it had."""
+    within: str = ""
+    """The same in words, with where the rest of the time went."""
     exit_code_lies: bool
     turns: int
     """Model calls that were answered."""
@@ -43,6 +45,12 @@ class Conduct(Struct, frozen=True, kw_only=True):
     """It asked for more turns, or for a longer context, than there is."""
     failure: Failure | None
     """Its last model call went unanswered, for this reason."""
+    called: bool = False
+    """It asked its model at least once, whatever came of it."""
+    requests: int = 0
+    """What else it asked the model's server counts here too."""
+    may_be_silent: bool = False
+    """It need not ask its model at all."""
 
 
 class Ending(Struct, frozen=True, kw_only=True):
@@ -58,6 +66,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     """It was stopped because the rollout's time was up."""
     cancelled: str | None = None
     """It was stopped because somebody wanted so, for this reason."""
+    account: str = ""
+    """Where its time went, in words."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -80,12 +90,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 def judge_agent(conduct: Conduct) -> tuple[Cause, Fault | None]:
     """Why an agent ended. Its exit code is a hint; the ledger of its model calls knows better."""
-    if conduct.failure is not None and (conduct.exit_code != 0 or conduct.exit_code_lies):
+    if conduct.failure is not None and (conduct.exit_code != 0 or conduct.exit_code_lies or _needs_answer(conduct)):
         return conduct.failure.cause, conduct.failure.fault
     if conduct.used_up:
         return "turns_used_up", None
     if conduct.exit_code is None:
-        return _found("agent_timeout", f"the agent did not end within {conduct.seconds:.0f} s")
+        return _found("agent_timeout", f"the agent did not end within {conduct.within or f'{conduct.seconds:g} s'}")
     return _judge_exit_code(conduct, conduct.exit_code)
 
 
@@ -96,7 +106,7 @@ def decide(ending: Ending) -> Verdict:
     if ending.cancelled is not None:
         return _verdict(failure("cancelled", ending.cancelled, ending.phase))
     if ending.deadline:
-        text = f"the rollout's deadline passed during {ending.phase}"
+        text = f"the rollout's deadline passed during {ending.phase}{ending.account and f' ({ending.account})'}"
         return _verdict(failure(_DEADLINE[ending.phase], text, ending.phase, kind="deadline"))
     return _verdict(ending.failure)
 
@@ -120,12 +130,30 @@ def wait_before_retry(verdict: Verdict, number: int, attempts: int, left: float,
 def _judge_exit_code(conduct: Conduct, exit_code: int) -> tuple[Cause, Fault | None]:
     if exit_code in _NOT_RUN and not conduct.turns:
         return _found("agent_not_started", f"the agent could not be run: exit code {exit_code}")
-    if conduct.exit_code_lies and not conduct.turns:
-        return _found("agent_silent", "the agent never called its model")
+    if _needs_answer(conduct) and not conduct.called and (exit_code == 0 or conduct.exit_code_lies):
+        return _found("agent_silent", _silence(conduct))
     # What a signal makes of an exit code is not the agent's own word.
     if exit_code < 0 or (exit_code != 0 and not conduct.exit_code_lies):
         return _found("agent_exit", f"the agent ended with exit code {exit_code}")
     return "finished", None
+
+
+def _needs_answer(conduct: Conduct) -> bool:
+    """Whether it cannot have done anything: no answer came, and it does nothing without."""
+    return not conduct.turns and not conduct.may_be_silent
+
+
+def _silence(conduct: Conduct) -> str:
+    what = f"the agent ended with exit code {conduct.exit_code} and never called its model"
+    if conduct.requests:
+        return (
+            f"{what}: requests came with its key ({conduct.requests}), but no model call that could be read; "
+            "look at the path and the dialect that it uses, and at its log"
+        )
+    return (
+        f"{what}: no request came with its key; look at the base URL and the key that it is given, at proxies and "
+        "at its log, or declare `may_be_silent` if it needs no model"
+    )
 
 
 def _scored(agent: AgentEnd, score: Score) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from greenroom.actors.policy import Cause
+from greenroom.kernel import Call
 from greenroom.messages import CommandResult, Fault, Phase, Turn
 from greenroom.specs import AgentEvent, Reward
 
@@ -28,6 +29,12 @@ class Score(Struct, frozen=True, kw_only=True):
     cause: Cause | None = None
     """Why there is no reward although there should be one."""
     fault: Fault | None = None
+
+
+class GetTurns(Call[tuple[Turn, ...]], frozen=True):
+    """The only question among these: the model calls of this attempt that were answered so far."""
+
+    attempt: int
 
 
 class PhaseEntered(Struct, frozen=True):

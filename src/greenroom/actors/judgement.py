@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import anyio
 
-from greenroom.actors._boundary import Failure, failure
+from greenroom.actors._boundary import Failure, failure, raised
+from greenroom.actors.budget import Budget
 from greenroom.actors.commands import Shell
 from greenroom.actors.events import Score
 from greenroom.actors.preparation import Record
 from greenroom.actors.reward import REWARD_LIMIT, RewardError, by_exit_codes, check_reward, parse_reward
-from greenroom.actors.scorer import SandboxEvidence, find_scorer
+from greenroom.actors.scorer import SandboxEvidence, Testimony, find_scorer
 from greenroom.actors.uploads import NotPut, put, put_texts, write
 from greenroom.actors.variables import variables
 from greenroom.messages import CommandResult
@@ -29,15 +30,18 @@ class Judgement:
     Args:
         task: Says how.
         sandbox: Holds what the agent left.
-        seconds: For the verify commands and the scorer together.
+        budget: Has the time for the verify commands and the scorer together.
         record: Told of every command as it ends.
+        testimony: What the agent said, for scorers.
     """
 
-    def __init__(self, task: TaskSpec, sandbox: Sandbox, seconds: float, record: Record) -> None:
+    def __init__(self, task: TaskSpec, sandbox: Sandbox, budget: Budget, record: Record, testimony: Testimony) -> None:
         self.task = task
         self._sandbox = sandbox
-        self._seconds = seconds
+        self._seconds = budget.verify_seconds(anyio.current_time())
+        self._within = budget.within(self._seconds, "verify_timeout", task.verify_timeout)
         self._record = record
+        self._testimony = testimony
         self._results: list[CommandResult] = []
 
     async def judge(self) -> Score:
@@ -85,7 +89,7 @@ class Judgement:
             self._record(result)
             self._results.append(result)
             if result.timed_out:
-                text = f"the verify commands did not end within {self._seconds:.0f} s: {command}"
+                text = f"the verify commands did not end within {self._within}: {command}"
                 return failure("verify_timeout", text, "verify", detail=result.output)
         return None
 
@@ -104,7 +108,7 @@ class Judgement:
             return unscored(failure("reward_invalid", str(error), "verify", detail=self._results[-1].output))
 
     async def _ask(self, score: Scorer | str, shell: Shell) -> Score:
-        evidence = SandboxEvidence(self.task, shell, self._results, self._record)
+        evidence = SandboxEvidence(self.task, shell, self._results, self._record, self._testimony)
         with anyio.move_on_after(shell.left):
             try:
                 reward = await find_scorer(score)(evidence)
@@ -113,10 +117,9 @@ class Judgement:
                 raise
             except RewardError as error:
                 return unscored(failure("reward_invalid", str(error), "verify"))
-            except Exception as error:  # noqa: BLE001 - a boundary: the task's own code, on a hostile sandbox
-                text = f"the scorer raised {type(error).__name__}: {error}"
-                return unscored(failure("scorer_failed", text, "verify"))
-        text = f"the scorer did not end within {self._seconds:.0f} s"
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the task's own code, on a hostile sandbox
+                return unscored(raised("scorer_failed", "the scorer", error, "verify"))
+        text = f"the scorer did not end within {self._within}"
         return unscored(failure("verify_timeout", text, "verify"))
 
 

@@ -19,6 +19,7 @@ from greenroom.actors._boundary import Failure, failure_of
 from greenroom.actors.events import TurnRecorded
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.stage import RouteOpened, Stage
+from greenroom.interception.completion import AnswerError, unusable
 from greenroom.interception.errors import ModelError
 from greenroom.interception.flow import Passed
 from greenroom.interception.host import Host, Pass, allowed
@@ -48,6 +49,10 @@ class Ledger(Struct, frozen=True):
     """The agent was ended politely: out of turns, or out of context."""
     failure: Failure | None
     """Why the latest call went unanswered, if it did."""
+    called: bool
+    """Whether there ever was a call, answered or not."""
+    requests: int
+    """Requests of any kind."""
 
 
 class Ask(Call[Completion], frozen=True):
@@ -141,6 +146,8 @@ class Mailbox(Actor):
                 turns=len(self.recorder),
                 used_up=self.route.truncated,
                 failure=None if fault is None else failure_of(fault, "agent"),
+                called=self.route.called,
+                requests=self.route.counters.requests,
             )
             self._close()
         return self.ledger
@@ -190,6 +197,9 @@ class Mailbox(Actor):
             return _Answered(number, completion, tuple(passes))
         except ModelError as error:
             return _Answered(number, error)
+        except AnswerError as error:
+            _log.error("model_answer_unusable", error=str(error), call=call.id)
+            return _Answered(number, unusable(error))
         except Exception as error:  # noqa: BLE001 - a boundary: the user's model
             # The text of a foreign exception may hold anything, keys included; its type does not.
             at = format_tb(error.__traceback__)[-1:]

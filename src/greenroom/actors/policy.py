@@ -65,7 +65,7 @@ POLICY: Mapping[Cause, Row] = {
     "turns_used_up": Row("truncated", None, False, True, "the agent used up its turns or its context"),
     "agent_timeout": Row("agent_timeout", "agent", False, True, "the agent's time was up"),
     "agent_exit": Row("agent_failed", "agent", False, True, "the agent's exit code was not 0"),
-    "agent_silent": Row("agent_failed", "agent", False, True, "an agent whose exit code lies never called the model"),
+    "agent_silent": Row("agent_failed", "agent", False, False, "the agent ended without ever calling its model"),
     "agent_not_started": Row("agent_failed", "agent", False, False, "the agent could not be started"),
     "setup_failed": Row("setup_failed", "task", False, False, "set-up failed or took too long"),
     "sandbox_failed": Row("sandbox_failed", "sandbox", True, False, "the sandbox did not boot, or was lost"),

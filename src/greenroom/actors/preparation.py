@@ -29,6 +29,8 @@ class Preparation(Struct, frozen=True, kw_only=True, eq=False):
     environment: Environment | None
     cause: Cause
     """What a failure is."""
+    within: str
+    """How long all set-up commands may take, in words."""
 
     async def prepare(self, task: TaskSpec) -> Failure | None:
         """Do all of it; nothing that failed is followed by anything. Raises `SandboxError`."""
@@ -52,16 +54,17 @@ class Preparation(Struct, frozen=True, kw_only=True, eq=False):
         self.record(result)
         if healthy(result):
             return None
-        text = f"the sandbox did not become healthy: {_how(result)}: {result.command}"
+        text = f"the sandbox did not become healthy: {_how(result, 'took too long')}: {result.command}"
         return self._failure(text, "healthcheck_failed", result.output)
 
     async def set_up(self, task: TaskSpec) -> Failure | None:
         """The set-up commands; the first that fails is the last."""
+        late = f"took too long: there were {self.within}"
         for command in task.setup:
             result = await self.shell.run(command)
             self.record(result)
             if result.exit_code != 0 or result.timed_out:
-                return self._failure(f"set-up command {_how(result)}: {command}", "", result.output)
+                return self._failure(f"set-up command {_how(result, late)}: {command}", "", result.output)
         return None
 
     async def bring(self, solution: Solution | None) -> Failure | None:
@@ -79,5 +82,5 @@ class Preparation(Struct, frozen=True, kw_only=True, eq=False):
         return failure(self.cause, message, self.shell.phase, kind=kind, detail=detail)
 
 
-def _how(result: CommandResult) -> str:
-    return "took too long" if result.timed_out else f"ended with exit code {result.exit_code}"
+def _how(result: CommandResult, late: str) -> str:
+    return late if result.timed_out else f"ended with exit code {result.exit_code}"

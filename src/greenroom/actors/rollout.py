@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from greenroom.actors._boundary import failure_of_exit
 from greenroom.actors._notes import Notes
+from greenroom.actors.account import account
 from greenroom.actors.board import Board, RolloutRow
 from greenroom.actors.budget import Budget, share
 from greenroom.actors.decision import Ending, Verdict, decide, wait_before_retry
@@ -21,6 +22,7 @@ from greenroom.actors.events import (
     AgentSaid,
     ArtifactsTaken,
     CommandRan,
+    GetTurns,
     PhaseEntered,
     SandboxBooted,
     Scored,
@@ -30,7 +32,7 @@ from greenroom.actors.outcome import outcome_of
 from greenroom.actors.plan import AttemptPlan, RolloutPlan
 from greenroom.actors.rollouts import AttemptBooted, AttemptEnded, MayRetry
 from greenroom.kernel import CallError, ChildSpec, Down, Exit, Ref, Shutdown, StartFailed, Supervisor, on
-from greenroom.messages import AttemptRecord, Outcome
+from greenroom.messages import AttemptRecord, Outcome, Turn
 
 AttemptMaker = Callable[[AttemptPlan], ChildSpec]
 """Makes the tree of one attempt."""
@@ -215,6 +217,15 @@ class Rollout(Supervisor):
             failure=failure_of_exit(exit, phase),
             deadline=self.late,
             cancelled=self.cancelled,
+            account=self._account(notes),
+        )
+
+    def _account(self, notes: Notes | None) -> str:
+        now = anyio.current_time()
+        began = notes.began if notes else now
+        whole = self.budget.shares.deadline
+        return (
+            f"{whole:g} s: {account(self.budget, began - self.began, notes.spent(now) if notes else {}, ('cleanup',))}"
         )
 
     def _finish(self, verdict: Verdict) -> None:
@@ -251,6 +262,11 @@ class Rollout(Supervisor):
     def turn_recorded(self, event: TurnRecorded) -> None:
         if notes := self._notes_on(event.attempt):
             notes.turns.append(event.turn)
+
+    @on(GetTurns)
+    def get_turns(self, question: GetTurns) -> tuple[Turn, ...]:
+        notes = self._notes_on(question.attempt)
+        return tuple(notes.turns) if notes else ()
 
     @on(AgentSaid)
     def agent_said(self, message: AgentSaid) -> None:

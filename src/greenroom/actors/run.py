@@ -15,6 +15,7 @@ import anyio
 from msgspec import Struct
 
 from greenroom.actors._boundary import failure_of_exit, why_ended_early
+from greenroom.actors.announcements import Announcements
 from greenroom.actors.board import Board
 from greenroom.actors.decision import Verdict
 from greenroom.actors.estate import Estate, keep_last, leave
@@ -24,43 +25,14 @@ from greenroom.actors.plan import RolloutPlan
 from greenroom.actors.policy import Cause
 from greenroom.actors.rollout import Cancel, Finished
 from greenroom.actors.rollouts import Granted, HeldUp, Refused, Submit, Withdraw, Withdrawn
-from greenroom.kernel import Actor, Call, CallError, Down, Exit, NotDelivered, Ref, Reply, Shutdown, StartFailed, on
+from greenroom.actors.run_requests import Abandon, CancelSome, Drain, Next, Stop
+from greenroom.kernel import Actor, CallError, Down, Exit, NotDelivered, Ref, Reply, Shutdown, StartFailed, on
 from greenroom.messages import Outcome
 
 _AGAIN_SECONDS = 1.0
 
 PlanSource = Callable[[], Awaitable[RolloutPlan | None]]
 """Gives the next rollout to submit; ``None`` after the last. May raise what the user's iterator raises."""
-
-
-class Next(Call[Outcome | None], frozen=True):
-    """The outcome after the ``received`` first ones; ``None`` if there are no more. Fails as the source of tasks did.
-
-    What was not received yet is given again, so that a consumer that is cancelled while it waits misses nothing.
-    """
-
-    received: int
-
-
-class CancelSome(Call[int], frozen=True):
-    """Cancel one rollout, or a group with those of its samples that are still to come; answers how many are open."""
-
-    name: str
-    reason: str
-
-
-class Stop(Struct, frozen=True):
-    """Cancel what runs and submit no more. Outcomes are still committed and given out."""
-
-    reason: str
-
-
-class Abandon(Struct, frozen=True):
-    """Nobody will ask for outcomes any more: stop, commit what there is, and end."""
-
-
-class Drain(Call[None], frozen=True):
-    """Answered once nothing runs any more and every outcome is committed."""
 
 
 class RunView(Struct, frozen=True):
@@ -130,6 +102,7 @@ class Run(Actor):
         self.committing: dict[str, Outcome] = {}
         self.ready: deque[Outcome] = deque()
         self.delivered = 0
+        self.announcements = Announcements()
         self.pulling = False
         """A task is being fetched."""
         self.asking: set[str] = set()
@@ -194,6 +167,7 @@ class Run(Actor):
             self._advance()
             return
         self.board.submitted += 1
+        self.announcements.tell(message.plan)
         self.open[message.plan.rollout_id] = message.plan
         self.asking.add(message.plan.rollout_id)
         self._submit(message.plan)

@@ -219,7 +219,12 @@ class Sandbox(Actor):
             # This actor was given up as a zombie, and its lease was struck off, while the sandbox was being made.
             await sandbox.close()
             raise base.SandboxError("boot_failed", "the sandbox came when nobody waited for it any more")
-        raise base.SandboxError("boot_timeout", f"the sandbox did not boot within {seconds:.0f} s")
+        raise base.SandboxError("boot_timeout", f"the sandbox did not boot within {self._within(seconds)}")
+
+    def _within(self, seconds: float) -> str:
+        most = self.plan.budget.boot
+        whole = self.plan.budget.shares.deadline
+        return f"{most:g} s" if seconds >= most else f"{seconds:.1f} s, which is what the deadline of {whole:g} s left"
 
     def _request(self) -> base.SandboxRequest:
         plan, task = self.plan, self.plan.task

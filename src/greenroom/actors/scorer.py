@@ -6,17 +6,35 @@ import inspect
 from collections.abc import Sequence
 from importlib import import_module
 
+from msgspec import Struct
+
 from greenroom.actors.commands import Shell
 from greenroom.actors.preparation import Record
-from greenroom.messages import CommandResult
+from greenroom.messages import CommandResult, Turn
 from greenroom.specs import Scorer, TaskSpec
+
+
+class Testimony(Struct, frozen=True):
+    """What the agent said, as its attempt's record will have it."""
+
+    turns: tuple[Turn, ...] = ()
+    log: str = ""
 
 
 class SandboxEvidence:
     """See `greenroom.specs.Evidence`."""
 
-    def __init__(self, task: TaskSpec, shell: Shell, commands: Sequence[CommandResult], record: Record) -> None:
+    def __init__(
+        self,
+        task: TaskSpec,
+        shell: Shell,
+        commands: Sequence[CommandResult],
+        record: Record,
+        testimony: Testimony,
+    ) -> None:
         self.task = task
+        self.turns = testimony.turns
+        self.agent_log = testimony.log
         self._commands = list(commands)
         self._shell = shell
         self._record = record
@@ -25,6 +43,12 @@ class SandboxEvidence:
     def commands(self) -> tuple[CommandResult, ...]:
         """Those that ran, the scorer's own included."""
         return tuple(self._commands)
+
+    @property
+    def last_message(self) -> str:
+        """The latest answer that has a text."""
+        texts = (turn.completion.text for turn in reversed(self.turns))
+        return next((text for text in texts if text.strip()), "")
 
     async def read(self, path: str, *, limit: int = 1024 * 1024) -> bytes:
         """At most ``limit`` bytes of a regular file. Raises `FileNotFoundError`."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import anyio
+import structlog
 from msgspec import Struct
 
 from greenroom.actors._boundary import Failure, failure, failure_of
 from greenroom.actors.agent import AwaitEnd
 from greenroom.actors.artifacts import Taken, kept, restore, take
 from greenroom.actors.commands import Shell
-from greenroom.actors.events import ArtifactsTaken, CommandRan, PhaseEntered, Score, Scored
+from greenroom.actors.events import AgentEnd, ArtifactsTaken, CommandRan, GetTurns, PhaseEntered, Score, Scored
 from greenroom.actors.judgement import Judgement, unscored
 from greenroom.actors.plan import AttemptPlan
 from greenroom.actors.policy import POLICY
 from greenroom.actors.preparation import Preparation
 from greenroom.actors.sandbox import Boot, Shut
+from greenroom.actors.scorer import Testimony
 from greenroom.actors.uploads import NotPut
 from greenroom.kernel import Actor, on
 from greenroom.messages import CommandResult, FaultError, Phase
 from greenroom.sandboxes.base import Sandbox, SandboxError
 from greenroom.specs import TaskSpec
+
+_log = structlog.get_logger(__name__)
 
 
 class VerifierView(Struct, frozen=True):
@@ -48,6 +52,9 @@ class Verifier(Actor):
     @on(Score)
     def scored(self, score: Score) -> None:
         self.plan.rollout.cast(Scored(self.plan.number, score))
+        if score.cause == "scorer_failed" and score.fault is not None:
+            who = {"rollout": self.plan.rollout_id, "task": self.plan.task.id}
+            _log.info("scorer_failed", **who, error=score.fault.message, traceback=score.fault.detail)
         self._enter("cleanup")
         self.stop()
 
@@ -61,25 +68,32 @@ class Verifier(Actor):
         self._enter("verify")
         try:
             lent = await self.sibling("sandbox").call(Boot())
-            return await self._judge(lent.sandbox)
+            return await self._judge(lent.sandbox, await self._testimony(end))
         except SandboxError as error:
             return unscored(failure_of(error, "verify"))
         except FaultError as error:
             return unscored(failure("verify_setup_failed", error.fault.message, "verify", kind=error.fault.kind))
 
-    async def _judge(self, sandbox: Sandbox) -> Score:
+    async def _testimony(self, end: AgentEnd) -> Testimony:
+        if self.plan.task.score is None:
+            return Testimony()
+        left = self.plan.budget.seconds(anyio.current_time())
+        turns = await self.plan.rollout.call(GetTurns(self.plan.number), timeout=left)
+        return Testimony(turns, end.log)
+
+    async def _judge(self, sandbox: Sandbox, testimony: Testimony) -> Score:
         """From here on nothing of the agent runs, in whichever sandbox."""
         task = self.plan.task
         taken, refused = await self._take(sandbox)
         if not has_verdict(task):
             return Score()
         if task.verifier == "shared":
-            return await self._judgement(sandbox).judge()
+            return await self._judgement(sandbox, testimony).judge()
         if refused:
             return unscored(failure("artifacts_refused", "; ".join(refused), "verify"))
         fresh = await self._fresh()
         failed = await self._prepare(fresh) or await _restore(fresh, taken)
-        return unscored(failed) if failed else await self._judgement(fresh).judge()
+        return unscored(failed) if failed else await self._judgement(fresh, testimony).judge()
 
     async def _take(self, sandbox: Sandbox) -> tuple[list[Taken], list[str]]:
         task = self.plan.task
@@ -101,17 +115,18 @@ class Verifier(Actor):
     async def _prepare(self, sandbox: Sandbox) -> Failure | None:
         task = self.plan.task
         own = task.verify_environment
+        shell = self._shell(sandbox)
         preparation = Preparation(
-            shell=self._shell(sandbox),
+            shell=shell,
             record=self._record,
             environment=own or task.environment,
             cause="verify_setup_failed",
+            within=self.plan.budget.within(shell.left, "deadline", None),
         )
         return await preparation.prepare(task if own is None else _bare(task))
 
-    def _judgement(self, sandbox: Sandbox) -> Judgement:
-        now = anyio.current_time()
-        return Judgement(self.plan.task, sandbox, self.plan.budget.verify_seconds(now), self._record)
+    def _judgement(self, sandbox: Sandbox, testimony: Testimony) -> Judgement:
+        return Judgement(self.plan.task, sandbox, self.plan.budget, self._record, testimony)
 
     def _shell(self, sandbox: Sandbox) -> Shell:
         """For what has to be done before the verify commands: whatever time there is."""

@@ -49,7 +49,10 @@ class LiveReport(PlainReport):
             yield
 
     async def begin(self) -> None:
-        """The screen says it."""
+        """The screen says it, but for what is to be known before; the log, which goes to no terminal, has it too."""
+        sharing = self.plan.sharing
+        for line in (*sharing.lines(), *sharing.warnings()):
+            self.say(line)
 
     async def outcome(self, outcome: Outcome) -> None:
         """Count it; the screen shows the total."""

@@ -15,7 +15,9 @@ from greenroom.cli.errors import BadInput
 from greenroom.cli.model_option import parse_model
 from greenroom.cli.options import RunOptions
 from greenroom.cli.sandbox_option import parse_sandbox
+from greenroom.cli.shares import Sharing
 from greenroom.engine import Engine
+from greenroom.engine.settings import DEADLINE
 from greenroom.engine.tasks import TaskError, load_tasks
 from greenroom.engine.tasks.demands import unmet
 from greenroom.engine.trials import Trials
@@ -68,6 +70,11 @@ class RunPlan(Struct, frozen=True, kw_only=True):
         """How many outcomes there will be."""
         return sum(len(part.tasks) * part.samples for part in self.runs)
 
+    @property
+    def sharing(self) -> Sharing:
+        """How the deadlines are shared out among the phases."""
+        return Sharing.of(self.tasks, self.limits.get("deadline", DEADLINE))
+
     def engine(self, progress: Callable[[str], None]) -> Engine:
         """An engine, not yet started. Raises `BadInput`."""
         try:
@@ -102,6 +109,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
             "sandbox": msgspec.to_builtins(self.sandbox),
             "model": msgspec.to_builtins(self.model),
             **self.limits,
+            "shares": [shares.rounded() for shares in self.sharing.shares],
             "out": str(self.out),
         }
 

@@ -82,6 +82,8 @@ class PlainReport(Report):
         what = f"{plan.rollouts} rollouts of {len(plan.tasks)} tasks with {plan.agent.name}"
         done = f", {plan.done} of them done" if plan.done else ""
         await self.output.line(escape(f"{what}{done}; results: {plan.out}"))
+        for line in plan.sharing.lines():
+            await self.output.line(line)
 
     async def outcome(self, outcome: Outcome) -> None:
         """Say what became of it."""

@@ -24,7 +24,10 @@ from greenroom.specs import (
     Upstream,
 )
 
-_AGENT = ("dialect", "version", "command", "recipe", "delivery", "model_format", "approve", "exit_code_lies", "events")
+_AGENT = (
+    *("dialect", "version", "command", "recipe", "requires", "delivery", "model_format", "approve"),
+    *("exit_code_lies", "may_be_silent", "events"),
+)
 """Fields of an agent that rollouts depend on."""
 _AGENT_VALUES = ("env", "quiet", "files", "mcp_servers")
 """Those that hold what users have written."""

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from greenroom.actors._boundary import last_words
 from greenroom.actors.estate import Estate
 from greenroom.actors.plan import RolloutPlan
-from greenroom.actors.run import Abandon, PlanSource, Run
+from greenroom.actors.run import PlanSource, Run
+from greenroom.actors.run_requests import Abandon
 from greenroom.actors.stage import Stage
 from greenroom.engine.assembly import (
     check_loop,
@@ -33,7 +34,7 @@ from greenroom.engine.collector import calm_collector
 from greenroom.engine.groups import GroupStream
 from greenroom.engine.resume import Groups, Ledger, RunNames, Work, reap_left
 from greenroom.engine.session import Session
-from greenroom.engine.settings import Settings, settings
+from greenroom.engine.settings import DEADLINE, Settings, settings
 from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
 from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
@@ -98,7 +99,7 @@ class Engine(Steering):
         sandbox: SandboxSpec = Local(),  # noqa: B008 - frozen
         concurrency: int = 64,
         attempts: int = 3,
-        deadline: float = 1800.0,
+        deadline: float = DEADLINE,
         store: str | Path | None = None,
         allow_changes: Collection[str] = (),
         shutdown: float = 60.0,

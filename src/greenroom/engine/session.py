@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from greenroom.actors.estate import Estate
-from greenroom.actors.run import Abandon, Next, Stop
+from greenroom.actors.run_requests import Abandon, Next, Stop
 from greenroom.engine.stream import EngineError, EngineFailed
 from greenroom.kernel import CallError, Ref
 from greenroom.messages import Outcome

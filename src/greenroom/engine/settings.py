@@ -17,6 +17,9 @@ from greenroom.specs.limits import Bounds, Limits
 from greenroom.specs.registry import agent_spec
 from greenroom.specs.tool_rules import check_tools
 
+DEADLINE = 1800.0
+"""Seconds one rollout may take, unless something else is said."""
+
 
 class Settings(Struct, frozen=True, kw_only=True, eq=False):
     """An engine, declared."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.board import Board, Snapshot
 from greenroom.actors.rollouts import ResetCircuits, Resume
-from greenroom.actors.run import CancelSome, Drain, Stop
+from greenroom.actors.run_requests import CancelSome, Drain, Stop
 from greenroom.engine.stream import EngineError
 from greenroom.kernel import CallError, Ref, System
 from greenroom.specs.limit_rules import changed

@@ -13,7 +13,7 @@ from typing import Self
 import anyio.to_thread
 
 from greenroom.actors.estate import Estate
-from greenroom.actors.run import Abandon, Drain, Next, Stop
+from greenroom.actors.run_requests import Abandon, Drain, Next, Stop
 from greenroom.kernel import CallError, Ref
 from greenroom.messages import Outcome
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_args
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse
+from greenroom.interception.errors import ModelError
+from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse, Usage
 
 Numbers = TypeVar("Numbers")
 
 _FINISH = get_args(FinishReason)
+_KINDS = "Text, Thinking or ToolUse"
+_SHOWN = 60
 
 
 def terminal(text: str) -> Completion:
@@ -33,40 +38,74 @@ class _Extra(Struct, forbid_unknown_fields=True):
     tool_calls: dict[str, _Call] = {}
 
 
+class AnswerError(Exception):
+    """A model's answer cannot be used. The text names the place, and holds nothing of what the model said."""
+
+
+def unusable(error: AnswerError) -> ModelError:
+    """What an answer that cannot be used is to an outcome."""
+    kind = "TypeError" if isinstance(error, TypeError) else "ValueError"
+    return ModelError("bad_answer", f"the model's answer cannot be used: {kind}: {error}")
+
+
+class AnswerTypeError(AnswerError, TypeError):
+    """Something in it is of the wrong type."""
+
+
+class AnswerValueError(AnswerError, ValueError):
+    """Something in it is no such value as it has to be."""
+
+
 def checked(completion: object) -> Completion:
     """A model's answer, fit to be sent and stored.
 
     What UTF-8 cannot hold (halves of surrogate pairs: whoever samples token by token can cut text there) is replaced
-    by question marks. Lists of tokens become tuples.
+    by question marks. Lists of parts and of tokens become tuples.
 
     Raises:
-        TypeError: It is no `Completion`, or one with something else where its text or its tokens should be, or with
-            what cannot be written as JSON.
-        ValueError: Its finish reason is none, or its tokens and log-probabilities do not belong together.
+        AnswerTypeError: It is no `Completion`, or something in it is of the wrong type, or cannot be written as JSON.
+        AnswerValueError: Its finish reason is none, its tokens and log-probabilities do not belong together, a
+            log-probability is not finite, or a token that was sampled is negative.
     """
     if not isinstance(completion, Completion):
-        raise TypeError(f"expected a Completion, got {type(completion).__name__}")
+        raise AnswerTypeError(f"expected a Completion, got {type(completion).__name__}")
     if completion.finish_reason not in _FINISH:
-        raise ValueError(f"finish_reason: expected one of {', '.join(_FINISH)}, got {completion.finish_reason!r}")
+        got = repr(completion.finish_reason)[:_SHOWN]
+        raise AnswerValueError(f"finish_reason: expected one of {', '.join(_FINISH)}, got {got}")
+    _check_usage(completion.usage)
     _check_rest(completion)
     return _with_tokens(_with_texts(completion))
 
 
+def _check_usage(usage: object) -> None:
+    _expect(usage, Usage, "usage")
+    for name in Usage.__struct_fields__:
+        count: object = getattr(usage, name)
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise AnswerTypeError(f"usage.{name}: expected a whole number, got {type(count).__name__}")
+
+
 def _check_rest(completion: Completion) -> None:
+    if completion.weight_version is not None:
+        _expect(completion.weight_version, str, "weight_version")
     if completion.routing is not None and not isinstance(completion.routing, str | list | dict):
         # Only its outside is looked at: there may be megabytes of it.
-        raise TypeError(f"routing: expected text, a list or a dict, got {type(completion.routing).__name__}")
+        raise AnswerTypeError(f"routing: expected text, a list or a dict, got {type(completion.routing).__name__}")
+    _expect(completion.extra, dict, "extra")
     if completion.extra:
         try:
             msgspec.convert(completion.extra, _Extra)
             msgspec.json.encode(completion.extra)
         except (TypeError, ValueError, RecursionError) as error:
-            raise TypeError(f"extra: {error}") from None
+            raise AnswerTypeError(f"extra: {error}") from None
 
 
 def _with_texts(completion: Completion) -> Completion:
-    parts = tuple(_part(part) for part in completion.parts)
-    sequence = None if completion.stop_sequence is None else _text(completion.stop_sequence)
+    given: object = completion.parts
+    if not isinstance(given, tuple | list):
+        raise AnswerTypeError(f"parts: expected a tuple of {_KINDS} parts, got {type(given).__name__}")
+    parts = tuple(_part(part, f"parts[{at}]") for at, part in enumerate(cast("Sequence[object]", given)))
+    sequence = None if completion.stop_sequence is None else _text(completion.stop_sequence, "stop_sequence")
     if (parts, sequence) == (completion.parts, completion.stop_sequence):
         return completion
     return replace(completion, parts=parts, stop_sequence=sequence)
@@ -78,7 +117,12 @@ def _with_tokens(completion: Completion) -> Completion:
     ids = _numbers(completion.completion_token_ids, tuple[int, ...], "completion_token_ids")
     logprobs = _numbers(completion.logprobs, tuple[float, ...], "logprobs")
     if ids is not None and logprobs is not None and len(ids) != len(logprobs):
-        raise ValueError(f"{len(ids)} completion_token_ids but {len(logprobs)} logprobs")
+        raise AnswerValueError(f"{len(ids)} completion_token_ids but {len(logprobs)} logprobs")
+    if ids and min(ids) < 0:
+        raise AnswerValueError(f"completion_token_ids[{ids.index(min(ids))}]: expected 0 or more, got {min(ids)}")
+    if logprobs is not None and not all(map(math.isfinite, logprobs)):
+        at, wrong = next((at, value) for at, value in enumerate(logprobs) if not math.isfinite(value))
+        raise AnswerValueError(f"logprobs[{at}]: expected a finite number, got {wrong}")
     prompt = _numbers(completion.prompt_token_ids, tuple[int, ...], "prompt_token_ids")
     return replace(completion, prompt_token_ids=prompt, completion_token_ids=ids, logprobs=logprobs)
 
@@ -87,18 +131,30 @@ def _numbers(values: object, kind: type[Numbers], name: str) -> Numbers | None:
     try:
         return None if values is None else msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise TypeError(f"{name}: {error}") from None
+        raise AnswerTypeError(f"{name}: {error}") from None
 
 
-def _part(part: Text | Thinking | ToolUse) -> Text | Thinking | ToolUse:
-    if isinstance(part, ToolUse):
-        return ToolUse(_text(part.id), _text(part.name), _text(part.arguments))
-    if isinstance(part, Thinking) and part.signature is not None:
-        return replace(part, text=_text(part.text), signature=_text(part.signature))
-    return replace(part, text=_text(part.text))
+def _part(part: object, where: str) -> Text | Thinking | ToolUse:
+    match part:
+        case Text():
+            return replace(part, text=_text(part.text, f"{where}.text"))
+        case Thinking():
+            _expect(part.redacted, bool, f"{where}.redacted")
+            signature = None if part.signature is None else _text(part.signature, f"{where}.signature")
+            return replace(part, text=_text(part.text, f"{where}.text"), signature=signature)
+        case ToolUse():
+            texts = {name: _text(getattr(part, name), f"{where}.{name}") for name in ToolUse.__struct_fields__}
+            return ToolUse(**texts)
+        case _:
+            raise AnswerTypeError(f"{where}: expected {_KINDS}, got {type(part).__name__}")
 
 
-def _text(text: object) -> str:
+def _text(text: object, where: str) -> str:
     if not isinstance(text, str):
-        raise TypeError(f"expected text in a completion, got {type(text).__name__}")
+        raise AnswerTypeError(f"{where}: expected text, got {type(text).__name__}")
     return text.encode(errors="replace").decode()
+
+
+def _expect(value: object, kind: type, where: str) -> None:
+    if not isinstance(value, kind):
+        raise AnswerTypeError(f"{where}: expected {kind.__name__}, got {type(value).__name__}")

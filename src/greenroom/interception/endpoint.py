@@ -107,6 +107,8 @@ class Endpoint:
         if route is None:
             # Whoever guesses, or hammers, does so at a pace that others do not feel.
             await _held(self._strangers)
+        else:
+            route.counters.requests += 1
         headers = request.headers
         if len(headers) > self._limits.headers or _size(headers) > self._limits.header_bytes:
             raise RefusedError(TOO_MANY_HEADERS)

@@ -29,7 +29,7 @@ class CallableModel:
         self._answer = answer
 
     async def __call__(self, call: ModelCall) -> Completion:
-        """What the callable says. Raises what it raises, and `TypeError` when it returns no `Completion`."""
+        """What the callable says. Raises what it raises, and what `checked` raises of its answer."""
         return checked(await self._answer(call))
 
     async def close(self) -> None:
@@ -43,7 +43,7 @@ class FunctionModel:
         self._function = function
 
     async def __call__(self, call: ModelCall) -> Completion:
-        """What the function says. Raises what it raises, and `TypeError` when it returns neither text nor answer."""
+        """What the function says. Raises what it raises, and what `checked` raises of an answer that is no text."""
         answer = self._function(call)
         return checked(terminal(answer) if isinstance(answer, str) else answer)
 

@@ -65,6 +65,8 @@ class Passage:
         self._flows: set[Flow] = set()
         self.calls = 0
         """Calls that were answered, or wait to be."""
+        self.called = False
+        """Whether there ever was a call, whatever became of it."""
         self.truncated = False
         """Whether the agent was ended politely, or told that its conversation is too long."""
         self.fault: ModelError | None = None
@@ -91,6 +93,7 @@ class Passage:
             RefusedError: There is nothing of the provider's to answer with.
         """
         call = _call(dialect, request) if operation.name == "complete" else None
+        self.called = self.called or call is not None
         if call is not None and self._max_turns is not None and self.calls >= self._max_turns:
             self.truncated = True
             return _farewell(dialect, call)

@@ -53,7 +53,8 @@ class PendingCall:
         """Answer it, from any thread. False when it has ended before, and the completion is of no use to anybody.
 
         Raises:
-            TypeError: ``completion`` is none.
+            TypeError: ``completion`` is none, or something in it is of the wrong type; the text names the place.
+            ValueError: Its tokens and log-probabilities do not belong together, or are no such numbers.
         """
         return self._end(checked(completion))
 

@@ -17,7 +17,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.interception.completion import OUT_OF_CALLS, OUT_OF_CONTEXT, checked
+from greenroom.interception.completion import OUT_OF_CALLS, OUT_OF_CONTEXT, AnswerError, checked, unusable
 from greenroom.interception.errors import FLOOD, ModelError, RefusedError
 from greenroom.interception.exchange import Pending, Result, Ticket
 from greenroom.interception.limits import Limits
@@ -78,6 +78,12 @@ class Route:
     def closed(self) -> bool:
         """Whether the key is revoked."""
         return self._answer is None
+
+    @property
+    def called(self) -> bool:
+        """Whether the agent ever asked its model, whatever became of that."""
+        passed = self.passage is not None and self.passage.called
+        return self.counters.calls + self.counters.refused > 0 or passed
 
     @property
     def truncated(self) -> bool:
@@ -193,6 +199,8 @@ class Route:
                 return replace(checked(await self._answer(call)), **_OWNERS)
         except ModelError as error:
             return error
+        except AnswerError as error:
+            return unusable(error)
         except Exception as error:  # noqa: BLE001 - whatever a model raises becomes a value here
             # The text of a foreign exception may hold anything, keys included; its type does not.
             crashed = ModelError("crashed", f"the model raised {type(error).__name__}")

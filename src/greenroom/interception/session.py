@@ -130,6 +130,8 @@ class Exchange:
 class Counters(Struct):
     """What one attempt's agent asked for."""
 
+    requests: int = 0
+    """Requests of any kind that came with its key, refused ones included."""
     calls: int = 0
     """Distinct calls, the ones that count against the budget."""
     joined: int = 0

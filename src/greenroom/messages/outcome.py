@@ -70,7 +70,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     """Seconds per phase."""
     agent_exit_code: int | None = None
     agent_log: str = ""
-    """Tail of what the agent printed. Hostile input: escape before showing."""
+    """What the agent printed, its last 64 KiB. Hostile input: escape before showing."""
     agent_files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Files of its home directory that its spec wants kept, such as transcripts, each its first MiB. Hostile input."""
     events: tuple[AgentEvent, ...] = ()

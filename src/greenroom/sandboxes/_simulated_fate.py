@@ -36,7 +36,7 @@ class Fate(Struct, frozen=True, kw_only=True):
     dies_after_agent: float = math.inf
     """Death, counted from the end of the agent."""
     last_turn: float = math.inf
-    """After this many model calls the agent crashes or hangs."""
+    """After this many model calls the agent crashes, or hangs for as long as `Simulated.hang` says."""
 
 
 def draw_fate(spec: Simulated, sandbox_id: str) -> Fate:

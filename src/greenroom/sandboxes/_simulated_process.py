@@ -22,6 +22,8 @@ Connect = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]
 
 CRASHED = 139
 """What a shell reports for a program that ended by SIGSEGV."""
+GAVE_UP = 124
+"""What ``timeout`` reports for a program whose time was up."""
 
 
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -194,6 +196,8 @@ class SimulatedAgent:
         self._messages: list[dict[str, Any]] = [{"role": "user", "content": instruction}]
         self._turn = 0
         self._due = anyio.current_time() + spec.turn
+        self._awake: float | None = None
+        """When it stops hanging."""
 
     async def __call__(self, log: list[bytes]) -> int:
         """Run to the end, or go on where an earlier call was cancelled."""
@@ -213,10 +217,20 @@ class SimulatedAgent:
                 log.append(b"segmentation fault\n")
                 return CRASHED
             case "agent_hung":
-                await anyio.sleep_forever()
+                await self._hang()
+                log.append(b"gave up\n")
+                return GAVE_UP
             case _:
                 pass
         return 0
+
+    async def _hang(self) -> None:
+        if self._spec.hang is None:
+            await anyio.sleep_forever()
+        else:
+            # Its last moment is known from the first on: whoever goes on with it later does not start it anew.
+            self._awake = anyio.current_time() + self._spec.hang if self._awake is None else self._awake
+            await anyio.sleep_until(self._awake)
 
     async def _call(self, log: list[bytes]) -> bool:
         try:

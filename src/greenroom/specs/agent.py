@@ -147,7 +147,8 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     check: tuple[str, ...] = ()
     """argv that exits 0 when the agent is installed, run on the host; ``{prefix}`` is replaced."""
     requires: tuple[str, ...] = ()
-    """Programs that must be in the sandbox beside the recipe, such as ``git``."""
+    """Programs that must be in the sandbox beside the recipe, such as ``git``: names, looked up on the agent's ``PATH``
+    once set-up is done. Without one of them the agent is not started. Simulated sandboxes pretend to have them all."""
 
     # What it is given.
     delivery: Delivery = "stdin"
@@ -173,6 +174,9 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     # What it leaves.
     exit_code_lies: bool = False
     """The agent exits 0 although it failed: its own exit code is kept as data and never judged."""
+    may_be_silent: bool = False
+    """The agent may end well without calling its model. Any other that does so was kept from its model by something,
+    so what it left is not graded."""
     events: Callable[[str], tuple[AgentEvent, ...]] | None = None
     """Pure: reads one line of what the agent prints; a line that says nothing, or is not the agent's, is ``()``."""
     artifacts: tuple[str, ...] = ()

@@ -183,6 +183,15 @@ def _one_of(field: str, allowed: object) -> Callable[[AgentSpec], Iterator[str]]
     return rule
 
 
+def _flag(field: str) -> Callable[[AgentSpec], Iterator[str]]:
+    def rule(spec: AgentSpec) -> Iterator[str]:
+        value = getattr(spec, field)
+        if not isinstance(value, bool):
+            yield f"{value!r} is neither True nor False"
+
+    return rule
+
+
 def _texts(field: str, *, variables: bool) -> Callable[[AgentSpec], Iterator[str]]:
     return lambda spec: text_dict_problems(getattr(spec, field), variables=variables)
 
@@ -202,6 +211,9 @@ _RULES: dict[str, Callable[[AgentSpec], Iterator[str]]] = {
     "approvals": _approvals,
     "approve": _approve,
     "mcp_servers": _mcp_servers,
+    "solves": _flag("solves"),
+    "exit_code_lies": _flag("exit_code_lies"),
+    "may_be_silent": _flag("may_be_silent"),
     "events": _events,
     "artifacts": _artifacts,
     "timeouts": _timeouts,

@@ -23,6 +23,7 @@ ORACLE = AgentSpec(
     dialect="chat",
     command=_solve,
     solves=True,
+    may_be_silent=True,
     proof="proved",
     summary="applies the task's own solution; checks that it can be solved",
 )
@@ -30,6 +31,7 @@ NOP = AgentSpec(
     name="nop",
     dialect="chat",
     command=_nothing,
+    may_be_silent=True,
     proof="proved",
     summary="does nothing; checks that a task is not passed by that",
 )

@@ -37,4 +37,9 @@ class Simulated(SandboxSpec, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long the simulated agent works between two model calls."""
     turns: int = 4
     fault_rate: float = 0.0
-    """Share of sandboxes that suffer one random fault: boot failure, death in a random phase, agent crash or hang."""
+    """Share of sandboxes that suffer one random fault: a boot that fails or takes ten times as long, death in set-up,
+    with the agent or in grading, an agent that crashes or hangs. One in seven is a hang; see ``hang``."""
+    hang: float | None = None
+    """Seconds after which an agent that hangs ends by itself, with exit code 124. ``None``: never, as a real one, so it
+    is ended when its time is up: the task's ``agent_timeout``, or what the deadline leaves, which is 1665 s with the
+    engine's deadline of 1800 s and the task's verification of 120 s. On a real clock that is a long wait."""

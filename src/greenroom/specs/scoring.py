@@ -36,6 +36,58 @@ class Ran(Protocol):
         ...
 
 
+class Message(Protocol):
+    """One message of a conversation; a ``ChatMessage``."""
+
+    @property
+    def role(self) -> str:
+        """``system``, ``user``, ``assistant`` or ``tool``."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[object]:
+        """``Text``, ``Image``, ``Thinking``, ``ToolUse`` and ``ToolResult`` of `greenroom.messages`."""
+        ...
+
+
+class Answer(Protocol):
+    """What the model answered; a ``Completion``."""
+
+    @property
+    def text(self) -> str:
+        """All text parts joined."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[object]:
+        """``Text``, ``Thinking`` and ``ToolUse`` of `greenroom.messages`."""
+        ...
+
+    @property
+    def finish_reason(self) -> str:
+        """``stop``, ``length``, ``tool_calls`` or ``content_filter``."""
+        ...
+
+
+class Said(Protocol):
+    """One request of the agent and its answer; a ``Turn``."""
+
+    @property
+    def index(self) -> int:
+        """Which one of the attempt it is, from 0."""
+        ...
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """What is new in the request: that of an earlier turn is not repeated. Tools' results are among it."""
+        ...
+
+    @property
+    def completion(self) -> Answer:
+        """The answer."""
+        ...
+
+
 class Evidence(Protocol):
     """What a scorer is given: the task, and the sandbox the agent left, in which nothing of the agent runs any more."""
 
@@ -47,6 +99,24 @@ class Evidence(Protocol):
     @property
     def commands(self) -> Sequence[Ran]:
         """The verify commands that ran."""
+        ...
+
+    @property
+    def turns(self) -> Sequence[Said]:
+        """The attempt's model calls that were answered, in order, as its record keeps them: `greenroom.messages.Turn`.
+
+        Nothing is copied, so their size is that of what was said. Hostile input, as all that an agent says.
+        """
+        ...
+
+    @property
+    def last_message(self) -> str:
+        """The text of the latest answer that has any; empty if there is none."""
+        ...
+
+    @property
+    def agent_log(self) -> str:
+        """What the agent printed, standard output and error, its last 64 KiB. Hostile input."""
         ...
 
     async def read(self, path: str, *, limit: int = 1024 * 1024) -> bytes:

@@ -37,6 +37,7 @@ BASH = AgentSpec(
     name="bash",
     dialect="chat",
     command=bash_command,
+    requires=("python3",),
     events=bash_events,
     streams=False,
     turn_limit="advisory",

@@ -66,6 +66,7 @@ CLINE = AgentSpec(
     version=_VERSION,
     recipe=NpmRecipe(packages=(f"{_PACKAGE}@{_VERSION}",), lock=npm_lock("cline")),
     check=(f"{{prefix}}/{_PROGRAM}", "--version"),
+    requires=("bash",),
     delivery="command",
     env={"CLINE_SESSION_BACKEND_MODE": "local"},
     quiet={"CLINE_TELEMETRY_DISABLED": "1", "CLINE_NO_AUTO_UPDATE": "1"},

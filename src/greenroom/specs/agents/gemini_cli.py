@@ -77,6 +77,7 @@ GEMINI_CLI = AgentSpec(
     version=_VERSION,
     recipe=NpmRecipe(packages=(f"@google/gemini-cli@{_VERSION}",), node=NODE, lock=npm_lock("gemini-cli")),
     check=("{prefix}/bin/node", f"{{prefix}}/{_PROGRAM}", "--version"),
+    requires=("bash",),
     env={"GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_CLI_NO_RELAUNCH": "true"},
     quiet={"GEMINI_TELEMETRY_ENABLED": "false"},
     approvals={"all_tools": ("--approval-mode", "yolo"), "edits_in_workdir": ("--approval-mode", "auto_edit")},

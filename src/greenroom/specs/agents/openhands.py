@@ -60,6 +60,7 @@ OPENHANDS = AgentSpec(
         packages=(f"openhands=={_VERSION}",), python="3.12", lock=python_lock("openhands"), sources=("func-timeout",)
     ),
     check=("{prefix}/bin/python", "-c", "import openhands_cli"),
+    requires=("bash",),
     delivery="command",
     model_format="openai/{model}",
     quiet={"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENHANDS_SUPPRESS_BANNER": "1"},

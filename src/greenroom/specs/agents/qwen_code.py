@@ -36,6 +36,7 @@ QWEN_CODE = AgentSpec(
     version=_VERSION,
     recipe=NpmRecipe(packages=(f"@qwen-code/qwen-code@{_VERSION}",), node=NODE, lock=npm_lock("qwen-code")),
     check=("{prefix}/bin/node", f"{{prefix}}/{_PROGRAM}", "--version"),
+    requires=("bash",),
     env={"QWEN_CODE_NO_RELAUNCH": "true"},
     quiet={"QWEN_TELEMETRY_ENABLED": "false"},
     approvals={"all_tools": ("--approval-mode", "yolo"), "edits_in_workdir": ("--approval-mode", "auto-edit")},

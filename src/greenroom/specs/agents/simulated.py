@@ -20,6 +20,7 @@ SIMULATED = AgentSpec(
     name="simulated",
     dialect="chat",
     command=_command,
+    may_be_silent=True,  # Simulated(turns=0)
     streams=False,
     writes_home=False,
     proof="proved",
