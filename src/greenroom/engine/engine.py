@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 from msgspec.structs import replace
 
-from greenroom.actors._boundary import failure_of_exit
+from greenroom.actors._boundary import ORDINARY, failure_of_exit
 from greenroom.actors.plan import RolloutPlan
 from greenroom.actors.run import Abandon, PlanSource, Run
 from greenroom.actors.stage import Stage
@@ -36,7 +36,7 @@ from greenroom.engine.settings import Settings, settings
 from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
 from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
-from greenroom.engine.stream import EngineError, OutcomeStream
+from greenroom.engine.stream import EngineError, OutcomeStream, Started
 from greenroom.engine.turn import Turn, image_of, sandbox_kind
 from greenroom.interception import OpenModel, Routes, model_for
 from greenroom.introspection.console import console_spec
@@ -198,7 +198,7 @@ class Engine(Steering):
     def groups(
         self, tasks: Tasks, samples: int, *, name: str = "", priority: int = 0, weight: float = 1.0
     ) -> GroupStream:
-        """As `run`, but all samples of a task at once: lists of outcomes, in the order in which they become whole."""
+        """As `run`, but all samples of a task at once: a `Group` each, in the order in which they become whole."""
         return GroupStream(self.run(tasks, samples, name=name, priority=priority, weight=weight), samples)
 
     async def acknowledge(self, outcomes: Iterable[Outcome]) -> None:
@@ -266,7 +266,9 @@ class Engine(Steering):
         stack.push_async_callback(shielded, self._model.close)
         backend = await open_backend(self.settings.sandbox, run=self._name, epoch=store.epoch, progress=self._progress)
         stack.push_async_callback(shielded, partial(close_backend, backend, store))
-        self._system = await stack.enter_async_context(System("greenroom", shutdown=self.settings.shutdown))
+        self._system = await stack.enter_async_context(
+            System("greenroom", shutdown=self.settings.shutdown, expected=ORDINARY)
+        )
         stack.push_async_callback(self._wind_up)
         await self._start(self._system, store, backend, prefix)
 
@@ -301,9 +303,9 @@ class Engine(Steering):
             )
         )
 
-    async def _begin_run(self, number: int, work: Work, turn: Turn) -> tuple[Ref, Iterator[Outcome] | None]:
+    async def _begin_run(self, number: int, work: Work, turn: Turn) -> Started:
         begun = await self._open_ledger().begin(work)
-        return await self._start_run(number, begun.source, turn.buffer), begun.kept
+        return Started(await self._start_run(number, begun.source, turn.buffer), begun.kept, begun.acknowledged)
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:

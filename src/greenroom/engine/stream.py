@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Self
 
 import anyio.to_thread
+from msgspec import Struct
 
 from greenroom.actors.run import Abandon, Drain, Next, Stop
 from greenroom.kernel import CallError, Ref
@@ -19,6 +20,15 @@ from greenroom.messages import Outcome
 
 class EngineError(RuntimeError):
     """The engine cannot do what it was asked; the text says why."""
+
+
+class Started(Struct, frozen=True):
+    """A run that has begun."""
+
+    run: Ref
+    kept: Iterator[Outcome] | None
+    """What earlier starts of it have kept; ``None``: nothing is kept at all."""
+    acknowledged: Mapping[str, int]
 
 
 class OutcomeStream:
@@ -32,7 +42,7 @@ class OutcomeStream:
 
     def __init__(
         self,
-        start: Callable[[], Awaitable[tuple[Ref, Iterator[Outcome] | None]]],
+        start: Callable[[], Awaitable[Started]],
         why: Callable[[], Awaitable[str]],
         *,
         name: str = "",
@@ -41,6 +51,8 @@ class OutcomeStream:
         """Of the run; its groups' names begin with it."""
         self.recalling = False
         """The outcome that came last was kept by an earlier start of the run."""
+        self.acknowledged: Mapping[str, int] = {}
+        """Group to how many of its samples were acknowledged before this start; they are not given again."""
         self._start = start
         self._why = why
         self._kept: Iterator[Outcome] | None = None
@@ -103,7 +115,8 @@ class OutcomeStream:
 
     async def _next(self) -> Outcome | None:
         if self._run is None:
-            self._run, self._kept = await self._start()
+            started = await self._start()
+            self._run, self._kept, self.acknowledged = started.run, started.kept, started.acknowledged
             self.recalling = self._kept is not None
         run = self._run
         if self.recalling:
