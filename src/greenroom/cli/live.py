@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -96,7 +97,8 @@ class Screen(Actor):
 
     def __init__(self, frame: Callable[[int], RenderableType]) -> None:
         self._frame = frame
-        self._console = Console()
+        # Without a colour system there are no styles either, bold and dim among them; the cursor still moves.
+        self._console = Console(color_system=None) if os.environ.get("NO_COLOR") else Console()
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
 
     async def started(self) -> None:

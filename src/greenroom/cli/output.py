@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
+
+
+def columns() -> int:
+    """How wide a line may be: as the terminal is, or 80."""
+    return shutil.get_terminal_size().columns
 
 
 class OutputClosed(Exception):

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from greenroom.cli.errors import BadInput, Failed
 from greenroom.cli.logs import log_to
+from greenroom.cli.output import columns
 from greenroom.cli.plan import check_fit, load
 from greenroom.cli.sandbox_option import parse_sandbox
 from greenroom.engine import EngineError
@@ -69,7 +70,7 @@ def list_tasks(selection: Selection, *, as_json: bool) -> None:
         for row in rows
     ]
     head = ("TASK", "REWARD", "VERIFIER", "SOLUTION", "IMAGE", selection.sandbox.partition(":")[0].upper())
-    click.echo(table(head, [tuple(map(escape, row)) for row in cells]))
+    click.echo(table(head, [tuple(map(escape, row)) for row in cells], (), columns()))
 
 
 def check(selection: Selection, *, concurrency: int, passing: float, as_json: bool) -> int:
@@ -133,7 +134,7 @@ def _row(task: TaskSpec, where: SandboxSpec) -> TaskRow:
 def _table(found: list[TaskCheck]) -> str:
     rows = [(each.task_id, _verdict(each), _trial(each.oracle), _trial(each.nop)) for each in found]
     notes = [note for each in found if not each.good for note in _notes(each)]
-    lines = [table(("TASK", "VERDICT", "ORACLE", "NOP"), [tuple(map(escape, row)) for row in rows])]
+    lines = [table(("TASK", "VERDICT", "ORACLE", "NOP"), [tuple(map(escape, row)) for row in rows], (), columns())]
     good = sum(each.good for each in found)
     return "\n".join([*lines, *([""] if notes else []), *notes, "", f"{good} of {len(found)} tasks are good"])
 
