@@ -70,7 +70,7 @@ def list_tasks(selection: Selection, *, as_json: bool) -> None:
         for row in rows
     ]
     head = ("TASK", "REWARD", "VERIFIER", "SOLUTION", "IMAGE", selection.sandbox.partition(":")[0].upper())
-    click.echo(table(head, [tuple(map(escape, row)) for row in cells], (), columns()))
+    click.echo(table(head, [tuple(map(escape, row)) for row in cells]))
 
 
 def check(selection: Selection, *, concurrency: int, passing: float, as_json: bool) -> int:
