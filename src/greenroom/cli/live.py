@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from greenroom.actors.board import RolloutRow, Snapshot
 from greenroom.cli.report import PlainReport
+from greenroom.cli.streams import WriteFailed
 from greenroom.engine import Engine
 from greenroom.introspection.render import duration, escape
 from greenroom.kernel import Actor, ChildSpec, Exit, System, on
@@ -127,8 +128,9 @@ class Screen(Actor):
 
 def show_cursor() -> None:
     """For those who end without giving the screen back."""
-    sys.stdout.write(_SHOW_CURSOR)
-    sys.stdout.flush()
+    with suppress(WriteFailed, OSError, ValueError):
+        sys.stdout.write(_SHOW_CURSOR)
+        sys.stdout.flush()
 
 
 def picture(snapshot: Snapshot, of: int, height: int, *below: str) -> RenderableType:

@@ -13,6 +13,7 @@ from greenroom.cli.errors import BadInput, Failed
 from greenroom.cli.logs import log_to
 from greenroom.cli.output import columns
 from greenroom.cli.plan import check_fit, load
+from greenroom.cli.sandbox_check import require
 from greenroom.cli.sandbox_option import parse_sandbox
 from greenroom.engine import EngineError
 from greenroom.engine.task_check import TaskCheck, Trial, check_tasks
@@ -60,8 +61,8 @@ class TaskRow(Struct, frozen=True, kw_only=True):
 
 def list_tasks(selection: Selection, *, as_json: bool) -> None:
     """Print all of them."""
-    where = selection.where()
-    rows = [_row(task, where) for task in selection.tasks()]
+    tasks, where = selection.tasks(), selection.where()
+    rows = [_row(task, where) for task in tasks]
     if as_json:
         click.echo(msgspec.json.encode(rows))
         return
@@ -82,6 +83,7 @@ def check(selection: Selection, *, concurrency: int, passing: float, as_json: bo
     """
     tasks, where = selection.tasks(), selection.where()
     check_fit(tasks, where)
+    require(where)
     log_to(None, terminal=True)
 
     async def main() -> list[TaskCheck]:
