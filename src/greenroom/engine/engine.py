@@ -30,6 +30,7 @@ from greenroom.engine.assembly import (
 )
 from greenroom.engine.collector import calm_collector
 from greenroom.engine.groups import GroupStream
+from greenroom.engine.replay import open_model
 from greenroom.engine.resume import Groups, Ledger, RunNames, Work, reap_left
 from greenroom.engine.session import Session
 from greenroom.engine.settings import Settings, settings
@@ -38,7 +39,7 @@ from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
 from greenroom.engine.stream import EngineError, OutcomeStream, Started
 from greenroom.engine.turn import Turn, image_of, sandbox_kind
-from greenroom.interception import OpenModel, Routes, model_for
+from greenroom.interception import OpenModel, Routes
 from greenroom.introspection.console import console_spec
 from greenroom.kernel import CallError, ChildSpec, Ref, Supervisor, System
 from greenroom.messages import Outcome
@@ -142,6 +143,7 @@ class Engine(Steering):
             EngineError: It was opened before, or this event loop cannot serve its sandboxes.
             InstallError: The agent cannot be installed.
             SandboxError: The sandboxes cannot be used on this machine.
+            ScriptError: The model's script, or the run it is to replay, cannot be used.
             StoreError: The store cannot be used.
         """
         if self._system is not None:
@@ -262,7 +264,7 @@ class Engine(Steering):
         self._epoch = store.epoch
         await reap_left(store)
         prefix = await install_agent(self.settings.agent, self._progress)
-        self._model = model_for(self.settings.model)
+        self._model = await open_model(self.settings.model)
         stack.push_async_callback(shielded, self._model.close)
         backend = await open_backend(self.settings.sandbox, run=self._name, epoch=store.epoch, progress=self._progress)
         stack.push_async_callback(shielded, partial(close_backend, backend, store))
@@ -294,13 +296,7 @@ class Engine(Steering):
         self._ledger = Ledger(store, system.lookup(f"{tree.PATH}/journal"), self._allow_changes)
         extra = (console_spec(self._name, self.snapshot, self._tune),) if self._console else ()
         self._root = await system.start(
-            tree.engine(
-                system,
-                self._stage,
-                keeper_of(store),
-                gateway_for(backend, routes),
-                extra,
-            )
+            tree.engine(system, self._stage, keeper_of(store), gateway_for(backend, routes), extra)
         )
 
     async def _begin_run(self, number: int, work: Work, turn: Turn) -> Started:
