@@ -36,3 +36,19 @@ def test_an_agent_of_somebody_elses_is_untested_and_says_what_it_lacks() -> None
     rows = {row["name"]: row for row in json.loads(CliRunner().invoke(app, ["agents", "--json"]).stdout)}
     assert (rows["theirs"]["proof"], rows["theirs"]["status"]) == ("untested", "unavailable")
     assert "no-such-program" in rows["theirs"]["detail"]
+
+
+@pytest.mark.parametrize("columns", [80, 60, 200])
+def test_the_list_fits_the_terminal(columns: int) -> None:
+    """No line is wider than the terminal, and who cannot be run still says why."""
+    needs = tuple(f"no-such-program-{number}" for number in range(3))
+    register_agent(replace(BASH, name="an-agent-with-quite-a-long-name", requires=needs, summary="it " * 40))
+    text = CliRunner().invoke(app, ["agents"], env={"COLUMNS": str(columns)}).stdout
+    assert max(map(len, text.splitlines())) <= columns
+    assert all(name in "".join(text.split()) for name in needs)
+
+
+def test_a_wide_terminal_shows_every_detail() -> None:
+    """Where there is room, each agent says how it stands with its installation."""
+    text = CliRunner().invoke(app, ["agents"], env={"COLUMNS": "300"}).stdout
+    assert any(line.endswith("first used") or "installed in" in line for line in text.splitlines())

@@ -49,12 +49,76 @@ def test_a_wrong_option_is_named_with_what_is_allowed(place: Path, arguments: li
     assert [part for part in said if part not in text] == []
 
 
-def test_nothing_is_left_of_a_refused_run(place: Path) -> None:
-    """A run that makes no sense makes no directory."""
-    before = set(place.iterdir())
-    refused(*RUN, "--agent", "claud")
-    refused(*RUN, "--model", "gpt-9")
-    assert set(place.iterdir()) == before
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--agent", "claud"],
+        ["--agent", "simulated", "--sandbox", "local"],
+        ["--model", "gpt-9"],
+        ["--sandbox", "dokcer"],
+        ["--task", "sovled"],
+        ["--template", "nowhere.toml"],
+        ["--ignore", "instruction"],
+        ["--sandbox", "docker", "--image", "x"],
+        ["--out", "model.toml/x"],
+        ["--trials", "model.toml/x"],
+        ["--trials", "new/trials", "--out", "model.toml/x"],
+        ["--trials", "model.toml/x", "--out", "new/out"],
+        ["--trials", "new", "--agent", "claud"],
+        ["--trials", "new", "--sandbox", "docker", "--image", "x"],
+        ["--model", "new.jsonl"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_left_of_a_refused_run(place: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    """A run that makes no sense makes no directory, whatever it is that makes none."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}/no-docker.sock")
+    before = set(place.rglob("*"))
+    refused(*RUN, "--out", "new/results", *arguments)
+    assert set(place.rglob("*")) == before
+
+
+def test_without_docker_a_run_in_containers_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option, where the engine was looked for, and what to do: for every command that would need containers."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}/no-docker.sock")
+    for command in (
+        ("run", "tasks.toml", "--sandbox", "docker:image=x", "--model", "model.toml"),
+        ("tasks", "check", "tasks.toml", "--sandbox", "docker:image=x"),
+    ):
+        said = refused(*command)
+        assert "--sandbox docker" in said
+        assert "no-docker.sock" in said
+        assert "greenroom doctor" in said
+
+
+@pytest.mark.parametrize("command", [("run",), ("tasks", "list"), ("tasks", "check")])
+def test_the_first_thing_that_is_missing_is_named_first(place: Path, command: tuple[str, ...]) -> None:
+    """A file of tasks that is not there is what is wrong, not the model or the sandbox that would come next."""
+    said = refused(*command, "nosuch.toml", "--sandbox", "dokcer")
+    assert "nosuch.toml: no such file or directory" in said
+    assert "--model" not in said
+    assert "dokcer" not in said
+
+
+@pytest.mark.parametrize("command", [("run",), ("tasks", "list"), ("tasks", "check")])
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [("nowhere.toml", "No such file"), ("broken.toml", "not TOML"), ("tasks.toml", "one task, at top level")],
+)
+def test_a_wrong_template_is_named_by_its_option(
+    place: Path, command: tuple[str, ...], template: str, problem: str
+) -> None:
+    """Whatever is wrong with it, ``--template`` and its file are named."""
+    (place / "rows.jsonl").write_text("{}\n")
+    (place / "broken.toml").write_text("= 1")
+    said = refused(*command, "rows.jsonl", "--template", template)
+    assert f"--template {template}: " in said
+    assert problem in said
+
+
+def test_a_wrong_field_is_named_by_its_option(place: Path) -> None:
+    """A field that tasks cannot do without is named together with ``--ignore``."""
+    assert "--ignore: 'instruction'" in refused(*RUN, "--ignore", "instruction")
 
 
 def test_a_wrong_task_is_named_with_file_and_field(place: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -81,6 +82,36 @@ def test_names_are_text_and_nothing_else() -> None:
     """Neither control characters nor rich's own markup in a name change the picture."""
     line = drawn([row(1, "[bold]x[/bold]\x1b[31m")], 24)[2]
     assert "[bold]x[/bold]\\x1b[31m" in line
+
+
+ALLOWED = re.compile(rb"\x1b\[(\?25[hl]|\d*[A-K])")
+"""Moving the cursor, hiding and showing it, clearing lines."""
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("no_color", ["1", ""])
+def test_without_colour_only_the_cursor_is_moved(place: Path, no_color: str) -> None:
+    """With NO_COLOR nothing is coloured, bold or dim; without it, something is."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 100, 0, 0))
+    command = ("run", "stuck.toml", "--sandbox", "simulated:boot=0,turn=0", "--model", "scripted:model.toml")
+    with subprocess.Popen(
+        [sys.executable, "-m", "greenroom", *command],
+        env={**environment(), "TERM": "xterm-256color", "NO_COLOR": no_color},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while b"RESTARTS" not in seen:
+            seen += os.read(ours, 65536)
+        process.send_signal(signal.SIGINT)
+        seen += rest(ours)
+        assert process.wait(SECONDS) == 130
+    os.close(ours)
+    others = ALLOWED.sub(b"", seen)
+    assert (b"\x1b" not in others) is bool(no_color), others
 
 
 @pytest.mark.real_time

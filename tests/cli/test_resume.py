@@ -15,6 +15,8 @@ MODEL = ("--model", "scripted:model.toml")
 RUN = ("run", "stuck.toml", *MODEL, "--samples", "2", "--json", "--out", "out")
 UNSTUCK = "[[script]]\n[[script.turns]]\ntext = 'there'\n"
 
+QUICK = ("--sandbox", "simulated:boot=0,turn=0", "--model", "model.toml", "--json")
+
 
 def interrupted(number: signal.Signals) -> None:
     """A run of two rollouts that ended and two that hung until it was stopped."""
@@ -110,3 +112,23 @@ def test_what_is_no_run_is_refused(place: Path) -> None:
         _, err = program.process.communicate(timeout=50)
     assert program.process.returncode == 2
     assert "<my_model>, which only its own program has" in err
+
+
+def test_a_typo_is_no_problem_of_the_disk(place: Path) -> None:
+    """A run that is not there is said to be not there, with those that may have been meant."""
+    for name in ("20260101-first", "20260102-second", "other"):
+        with greenroom("run", "tasks.toml", *QUICK, "--out", f"runs/{name}") as run:
+            assert run.rest()[0] == 0
+    for wanted, words in {
+        "runs/20260101-frist": ["runs/20260101-frist: there is no such run", "did you mean runs/20260101-first"],
+        "runs/zzz": ["there is no such run", "there are: runs/other"],
+        "runs": ["there is no run in this directory", "runs/other"],
+        "runs/other/run.db": ["this is a file", "did you mean runs/other?"],
+        "elsewhere/x": ["there is no such run", "`greenroom run` begins one"],
+    }.items():
+        with greenroom("resume", wanted) as typo:
+            _, said = typo.process.communicate(timeout=50)
+        assert typo.process.returncode == 2
+        assert [word for word in words if word not in said] == [], said
+        assert "disk" not in said
+        assert not (place / "elsewhere").exists()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 from greenroom.cli.tally import Tally, one_line, reward
@@ -41,6 +43,18 @@ def test_the_table_lists_every_outcome_by_task_and_sample() -> None:
         "b          0  completed            1         1      1.2",
     ]
     assert tally.totals() == "3 outcomes: 2 completed, 1 sandbox_failed; mean reward 0.500 over 2 scored"
+
+
+def test_a_table_fits_the_terminal() -> None:
+    """Long names of tasks, reasons and named rewards go on below; none of them is cut."""
+    tally = Tally()
+    name = "group-of-tasks__with-a-name-of-more-than-sixty-characters__variant-0001"
+    tally.add(outcome(name, 0, None, "the container was killed by the machine's memory killer", "sandbox_failed"))
+    tally.add(outcome("b", 1, {"tests": 0.5, "style": 1.0, "speed": 0.25, "size": 0.125}))
+    text = tally.table(80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert Counter("".join(text.split())) == Counter("".join(tally.table().split()))
+    assert max(map(len, tally.table(500).splitlines())) > 80
 
 
 def test_many_outcomes_are_summed_up_by_task() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,3 +107,29 @@ def test_an_event_says_how_many_were_missed() -> None:
         render.event(Happening("crashed", "/a", "boom", 1.5, 3))
         == "     1.500  crashed      /a  boom  (3 missed so far)"
     )
+
+
+CELL = st.text("ab -", max_size=60)
+
+
+@given(st.lists(st.tuples(CELL, CELL, st.integers(0, 10**6).map(str)), max_size=5), st.integers(60, 200))
+def test_a_table_fits_and_loses_nothing(rows: list[tuple[str, str, str]], width: int) -> None:
+    """No line is wider than was asked for, and every character of every cell is still there."""
+    text = render.table(("LEFT", "MIDDLE", "NUMBER"), rows, ("NUMBER",), width)
+    assert all(len(line) <= width for line in text.splitlines())
+    held = "".join("".join(row) for row in rows)
+    assert Counter("".join(text.split())) == Counter("LEFTMIDDLENUMBER" + "".join(held.split()))
+
+
+def test_a_table_uses_the_room_there_is() -> None:
+    """Rows are broken only where they have to be, at the widest column; numbers never are."""
+    rows = [("a-long-name-of-a-task", "1", "what happened, in some words")]
+    assert render.table(("TASK", "COUNT", "WHY"), rows, ("COUNT",), 60).splitlines() == [
+        "TASK                   COUNT  WHY",
+        "a-long-name-of-a-task      1  what happened, in some words",
+    ]
+    assert render.table(("TASK", "COUNT", "WHY"), rows, ("COUNT",), 40).splitlines() == [
+        "TASK             COUNT  WHY",
+        "a-long-name-of-      1  what happened,",
+        "a-task                  in some words",
+    ]

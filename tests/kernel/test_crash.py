@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import logging
+from functools import partial
+
 import anyio
 import pytest
 
+from greenroom.kernel import Actor, ChildSpec, System
 from greenroom.kernel._crash import crashed, is_cancellation, root_cause
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +64,32 @@ async def test_a_crash_keeps_the_end_of_a_long_traceback() -> None:
     assert len(crash.traceback) <= 8 * 1024
     assert crash.traceback.rstrip().endswith("the end")
     assert (crash.exception, crash.message) == (caught.value, "started")
+
+
+class _Ordinary(Exception):
+    """How some actors end."""
+
+
+class _Fails(Actor):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def started(self) -> None:
+        self.run(self._fail(), name="fail")
+
+    async def _fail(self) -> None:
+        raise self.error
+
+
+async def test_a_crash_is_logged_with_its_traceback_unless_it_is_expected(caplog: pytest.LogCaptureFixture) -> None:
+    """A defect stands in the log at level error with the place it comes from; what is expected, at level debug."""
+    caplog.set_level(logging.DEBUG)
+    async with System(expected=(_Ordinary,)) as system:
+        for name, error in (("ordinary", _Ordinary()), ("defect", KeyError("bug"))):
+            await system.start(ChildSpec(name, partial(_Fails, error), restart="temporary"))
+        await anyio.wait_all_tasks_blocked()
+    levels = {record.message.split()[0]: record for record in caplog.records if "crashed" in record.message}
+    assert levels["/ordinary"].levelno == logging.DEBUG
+    assert levels["/defect"].levelno == logging.ERROR
+    assert "raise self.error" in levels["/defect"].message
+    assert "KeyError('bug')" in levels["/defect"].message

@@ -8,13 +8,16 @@ from msgspec import Struct
 
 from greenroom.actors.policy import POLICY, Cause
 from greenroom.interception.errors import ModelError
-from greenroom.kernel import CallError, Crashed, Escalation, Exit, Killed, Shutdown, TimedOut
+from greenroom.kernel import CallError, Crashed, Escalation, Exit, Killed, NotDelivered, ReplyLost, Shutdown, TimedOut
 from greenroom.messages import Blame, Fault, FaultError, Phase
 from greenroom.sandboxes.base import SandboxError
 from greenroom.sandboxes.install_process import InstallError
 
 _DETAIL = 4000
 _TEXT = 500
+
+ORDINARY = (FaultError, SandboxError, ModelError, ReplyLost, NotDelivered)
+"""What ends an attempt without being a defect of ours: a sandbox is lost, and whoever waited for it loses its reply."""
 
 _BY_BLAME: dict[Blame, Cause] = {
     "agent": "agent_not_started",

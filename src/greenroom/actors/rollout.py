@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 import anyio
+import structlog
 from msgspec import Struct
 
 from greenroom.actors._boundary import failure_of_exit
@@ -33,6 +34,8 @@ from greenroom.actors.plan import AttemptPlan, RolloutPlan
 from greenroom.actors.rollouts import AttemptBooted, AttemptEnded, MayRetry
 from greenroom.kernel import CallError, ChildSpec, Down, Exit, Ref, Shutdown, StartFailed, Supervisor, on
 from greenroom.messages import AttemptRecord, Outcome, Turn
+
+_log = structlog.get_logger(__name__)
 
 AttemptMaker = Callable[[AttemptPlan], ChildSpec]
 """Makes the tree of one attempt."""
@@ -163,7 +166,13 @@ class Rollout(Supervisor):
         if wait is None:
             self._finish(verdict)
         else:
+            self._log_retry(verdict, notes.number, wait)
             self.after(wait, _Again())
+
+    def _log_retry(self, verdict: Verdict, attempt: int, wait: float) -> None:
+        why = f"{verdict.fault.kind}: {verdict.fault.message}" if verdict.fault else ""
+        told = {"rollout": self.plan.rollout_id, "attempt": attempt, "cause": verdict.cause, "why": why}
+        _log.info("attempt_failed", **told, again_in=round(wait, 1))
 
     @on(_Again)
     def again(self, _: _Again) -> None:

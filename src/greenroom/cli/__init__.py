@@ -9,12 +9,18 @@ from __future__ import annotations
 import signal
 import sys
 
+from greenroom.cli.streams import guarded
+
 BAD_INPUT = 2
 """Exit status: what was asked for makes no sense, and nothing was started."""
 
 
 def main() -> int:
     """Run the command line; the exit status is 0, 1 (failed), 2 (bad input), or 128 and the signal that ended it."""
+    return guarded(_command)
+
+
+def _command() -> int:
     try:
         import click
 

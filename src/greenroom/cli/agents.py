@@ -9,10 +9,13 @@ import click
 import msgspec
 from msgspec import Struct
 
+from greenroom.cli.output import columns
 from greenroom.introspection.render import table
 from greenroom.sandboxes.prefix import prefix_status
 from greenroom.specs import AgentSpec, Delivery, Proof, Timeout
 from greenroom.specs.registry import agent_names, agent_spec
+
+_HEAD = ("AGENT", "STATUS", "PROOF", "DIALECT", "SUMMARY")
 
 
 class AgentRow(Struct, frozen=True, kw_only=True):
@@ -47,8 +50,18 @@ def report(*, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
-        cells = [(row.name, row.status, row.proof, row.dialect, row.summary, row.detail) for row in found]
-        click.echo(table(("AGENT", "STATUS", "PROOF", "DIALECT", "SUMMARY", ""), cells))
+        click.echo(_table(found, columns()))
+
+
+def _table(found: list[AgentRow], width: int) -> str:
+    """All that is known, if there is room; else the details of those alone that cannot be run."""
+    known = [(row.name, row.status, row.proof, row.dialect, row.summary) for row in found]
+    details = [(row.detail,) for row in found]
+    whole = table((*_HEAD, ""), [(*cells, *detail) for cells, detail in zip(known, details, strict=True)])
+    if max(map(len, whole.splitlines())) <= width:
+        return whole
+    needs = [f": {row.detail}" if row.status == "unavailable" else "" for row in found]
+    return table(_HEAD, [(*cells[:-1], cells[-1] + need) for cells, need in zip(known, needs, strict=True)], (), width)
 
 
 def rows() -> list[AgentRow]:

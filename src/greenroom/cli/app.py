@@ -186,13 +186,38 @@ def doctor(context: click.Context, /, *, as_json: bool) -> None:
     context.exit(doctor.report(as_json=as_json))
 
 
-@app.command()
+@app.group(invoke_without_command=True)
 @_JSON
-def agents(*, as_json: bool) -> None:
-    """List the agents that can be run."""
-    from greenroom.cli import agents
+@click.pass_context
+def agents(context: click.Context, /, *, as_json: bool) -> None:
+    """List the agents that can be run, or try one."""
+    if context.invoked_subcommand is None:
+        from greenroom.cli import agents
 
-    agents.report(as_json=as_json)
+        agents.report(as_json=as_json)
+
+
+@agents.command("try")
+@click.argument("spec")
+@click.option("--sandbox", metavar="SPEC", default="local", show_default=True, help="Where, as for `greenroom run`.")
+@_UNSAFE
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for all of it, once the agent is installed.",
+)
+@_JSON
+@click.pass_context
+def try_agent(
+    context: click.Context, /, spec: str, sandbox: str, timeout: float, *, unsafe: bool, as_json: bool
+) -> None:
+    """Try SPEC, the name of an agent or FILE.py:NAME: install it, start it against a scripted model, say what works."""
+    from greenroom.cli import agents_try
+
+    context.exit(agents_try.try_agent(spec, sandbox=sandbox, unsafe=unsafe, seconds=timeout, as_json=as_json))
 
 
 @app.group()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from greenroom.actors.board import RolloutRow, Snapshot
 from greenroom.cli.report import PlainReport
+from greenroom.cli.streams import WriteFailed
 from greenroom.engine import Engine
 from greenroom.introspection.render import duration, escape
 from greenroom.kernel import Actor, ChildSpec, Exit, System, on
@@ -99,7 +101,8 @@ class Screen(Actor):
 
     def __init__(self, frame: Callable[[int], RenderableType]) -> None:
         self._frame = frame
-        self._console = Console()
+        # Without a colour system there are no styles either, bold and dim among them; the cursor still moves.
+        self._console = Console(color_system=None) if os.environ.get("NO_COLOR") else Console()
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
 
     async def started(self) -> None:
@@ -128,8 +131,9 @@ class Screen(Actor):
 
 def show_cursor() -> None:
     """For those who end without giving the screen back."""
-    sys.stdout.write(_SHOW_CURSOR)
-    sys.stdout.flush()
+    with suppress(WriteFailed, OSError, ValueError):
+        sys.stdout.write(_SHOW_CURSOR)
+        sys.stdout.flush()
 
 
 def picture(snapshot: Snapshot, of: int, height: int, *below: str) -> RenderableType:

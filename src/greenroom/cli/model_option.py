@@ -1,4 +1,4 @@
-"""``--model``: a script's file or a server's address, made into a spec."""
+"""``--model``: a script's file, a recorded run or a server's address, made into a spec."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from greenroom.cli.errors import BadInput
+from greenroom.engine.replay import check_recorded, run_of
+from greenroom.interception.recording import RecordedModel
 from greenroom.interception.script import ScriptError, load
 from greenroom.specs import ModelSpec, Scripted, Upstream
 
-_FORMS: Final = "scripted:FILE, FILE.toml, http://HOST/v1 or https://HOST/v1"
+_FORMS: Final = "scripted:FILE, FILE.toml, a run's directory, outcomes in FILE.jsonl, http://HOST/v1 or https://HOST/v1"
 
 
 def parse_model(text: str | None, name: str | None, key_env: str | None) -> ModelSpec:
@@ -20,7 +22,7 @@ def parse_model(text: str | None, name: str | None, key_env: str | None) -> Mode
         text = os.environ.get("OPENAI_BASE_URL")
         if not text:
             raise BadInput(f"--model is missing, and OPENAI_BASE_URL is not set; give {_FORMS}")
-    if text.endswith((".toml", ".json")) and "://" not in text:
+    if "://" not in text and (text.endswith((".toml", ".json", ".jsonl")) or Path(text).is_dir()):
         return _scripted(text.removeprefix("scripted:"))
     kind, colon, rest = text.partition(":")
     if kind == "scripted" and colon:
@@ -32,10 +34,19 @@ def parse_model(text: str | None, name: str | None, key_env: str | None) -> Mode
 
 def _scripted(path: str) -> Scripted:
     try:
-        load(path)
+        _check_script(path)
     except ScriptError as error:
         raise BadInput(f"--model scripted:{path}: {error}") from error
     return Scripted(str(Path(path).absolute()))
+
+
+def _check_script(path: str) -> None:
+    if (run := run_of(path)) is not None:
+        check_recorded(run)
+    elif path.endswith(".jsonl"):
+        RecordedModel.read(path)
+    else:
+        load(path)
 
 
 def _upstream(url: str, name: str | None, key_env: str | None) -> Upstream:

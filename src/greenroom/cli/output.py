@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
 
+from greenroom.cli.streams import WriteFailed, silence
+
+
+def columns() -> int:
+    """How wide a line may be: as the terminal is, or 80."""
+    return shutil.get_terminal_size().columns
+
 
 class OutputClosed(Exception):
-    """Nobody reads standard output any more."""
+    """Standard output takes nothing any more."""
 
 
 class Output:
@@ -28,18 +35,12 @@ class Output:
         """Run something that writes. Raises `OutputClosed`."""
         try:
             await anyio.to_thread.run_sync(write, limiter=self._turn, abandon_on_cancel=True)
-        except (OSError, ValueError) as error:
-            _silence()
-            raise OutputClosed("standard output was closed") from error
+        except (WriteFailed, OSError, ValueError) as error:
+            silence()
+            full = isinstance(error, WriteFailed) and not error.broken
+            raise OutputClosed(str(error) if full else "standard output was closed") from error
 
 
 def _write(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _silence() -> None:
-    """Let Python flush what it still holds to where it harms nobody."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

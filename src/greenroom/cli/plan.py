@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -20,12 +21,15 @@ from greenroom.engine import Engine
 from greenroom.engine.settings import DEADLINE
 from greenroom.engine.tasks import TaskError, load_tasks
 from greenroom.engine.tasks.demands import unmet
+from greenroom.engine.tasks.load import read_template
 from greenroom.engine.trials import Trials
 from greenroom.specs import AgentSpec, ModelSpec, SandboxSpec, Simulated, TaskSpec
 from greenroom.specs.registry import agent_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from greenroom.engine.tasks.template import Template
 
 SHUTDOWN_SECONDS = 20.0
 """What rollouts are given to end in order when the engine is left."""
@@ -90,13 +94,21 @@ class RunPlan(Struct, frozen=True, kw_only=True):
         except (ValueError, TypeError) as error:
             raise BadInput(str(error)) from error
 
-    def make_out(self) -> None:
-        """Make the directory of the results. Raises `BadInput`."""
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = error.strerror or error
-            raise BadInput(f"--out {self.out}: {problem}; choose a directory that can be written") from error
+    def make_directories(self) -> None:
+        """Make those of the results, all of them or none. Raises `BadInput`."""
+        made: list[Path] = []
+        trials = [] if self.trials is None else [("--trials", self.trials.root)]
+        for option, path in (*trials, ("--out", self.out)):
+            new = [each for each in (path, *path.parents) if not each.exists()]
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                for directory in (*new, *made):
+                    with suppress(OSError):
+                        directory.rmdir()
+                problem = error.strerror or error
+                raise BadInput(f"{option} {path}: {problem}; choose a directory that can be written") from error
+            made = [*new, *made]
 
     def describe(self) -> dict[str, Any]:
         """What is to be done, as plain data."""
@@ -115,22 +127,16 @@ class RunPlan(Struct, frozen=True, kw_only=True):
 
 
 def trials_of(root: Path | None, tasks: Sequence[TaskSpec], model: ModelSpec) -> Trials | None:
-    """Where trials are written, if they are. Raises `BadInput`."""
-    if root is None:
-        return None
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--trials {root}: {error.strerror}; choose a directory that can be written") from error
-    return Trials(root.absolute(), tasks, str(getattr(model, "model", "") or ""))
+    """Where trials are written, if they are."""
+    return None if root is None else Trials(root.absolute(), tasks, str(getattr(model, "model", "") or ""))
 
 
 def make_plan(options: RunOptions) -> RunPlan:
     """Check everything that was asked for. Raises `BadInput` that names what is wrong, where, and what is allowed."""
-    sandbox = parse_sandbox(options.sandbox, unsafe=options.unsafe, image=options.image)
-    model = parse_model(options.model, options.model_name, options.api_key_env)
     tasks = _tasks(options)
+    sandbox = parse_sandbox(options.sandbox, unsafe=options.unsafe, image=options.image)
     check_fit(tasks, sandbox)
+    model = parse_model(options.model, options.model_name, options.api_key_env)
     out = (options.out or _fresh(Path("runs"))).absolute()
     limits = {"concurrency": options.concurrency, "attempts": options.attempts, "deadline": options.deadline}
     return RunPlan(
@@ -177,9 +183,21 @@ def split(values: Sequence[str]) -> list[str]:
 def load(path: Path, template: Path | None, ignore: Sequence[str]) -> list[TaskSpec]:
     """The tasks there. Raises `BadInput`."""
     try:
-        return load_tasks(path, template=template, ignore=split(ignore))
+        return load_tasks(path, template=_template(template), ignore=split(ignore))
     except TaskError as error:
-        raise BadInput(str(error)) from error
+        raise BadInput("\n".join(map(_said, error.problems))) from error
+
+
+def _template(path: Path | None) -> Template | None:
+    try:
+        return None if path is None else read_template(path)
+    except TaskError as error:
+        raise BadInput(f"--template {error}; give a .toml file with one task") from error
+
+
+def _said(problem: str) -> str:
+    """A problem in the words of the command line."""
+    return f"--{problem}" if problem.startswith("ignore: ") else problem
 
 
 def _fresh(parent: Path) -> Path:

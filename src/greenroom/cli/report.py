@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from greenroom.cli.interruption import LIMIT_SECONDS
-from greenroom.cli.output import Output
+from greenroom.cli.output import Output, columns
 from greenroom.cli.plan import RunPlan
 from greenroom.cli.tally import Tally, one_line
 from greenroom.engine import Engine
@@ -93,7 +93,7 @@ class PlainReport(Report):
     async def end(self, seconds: float, interrupted: signal.Signals | None) -> None:
         """Print the table."""
         if self.tally.lines:
-            await self.output.line(f"\n{self.tally.table()}\n")
+            await self.output.line(f"\n{self.tally.table(columns())}\n")
         await super().end(seconds, interrupted)
 
 

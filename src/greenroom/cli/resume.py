@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from greenroom.cli.plan import Part, RunPlan, agent_of, split, trials_of
 from greenroom.cli.run import execute, report_of
 from greenroom.cli.sandbox_option import parse_sandbox
 from greenroom.engine.configuration import Configuration
-from greenroom.engine.store_errors import StoreError
+from greenroom.engine.store_errors import StoreError, StoreMissing
 from greenroom.engine.stored import StoredRun, read_run
 from greenroom.specs import ModelSpec, SandboxSpec
+
+_SHOWN = 5
 
 
 class ResumeOptions(Struct, frozen=True, kw_only=True):
@@ -52,6 +56,8 @@ def make_plan(options: ResumeOptions) -> RunPlan:
     """The run as it was begun, but for what the options say. Raises `BadInput`."""
     try:
         stored = read_run(options.run)
+    except StoreMissing as error:
+        raise BadInput(f"{options.run}: {error.reason}{_others(options.run)}") from error
     except StoreError as error:
         raise BadInput(str(error)) from error
     if not stored.submissions:
@@ -71,6 +77,22 @@ def make_plan(options: ResumeOptions) -> RunPlan:
         place=str(options.run),
         limits=_limits(options, stored.configuration),
     )
+
+
+def _others(missing: Path) -> str:
+    """Runs that could have been meant."""
+    path = missing.absolute()
+    if (path.parent / "run.db").is_file():
+        return f"; did you mean {missing.parent}?"
+    parents = [parent for parent in (path, path.parent) if parent.is_dir()]
+    found = {run.parent for parent in parents for run in parent.glob("*/run.db")}
+    if not found:
+        return "; `greenroom run` begins one, in runs/ unless --out says otherwise"
+    names = {run.name: run for run in sorted(found)}
+    close = [names[name] for name in get_close_matches(path.name, names)]
+    shown = close or sorted(found, key=lambda run: (run / "run.db").stat().st_mtime, reverse=True)[:_SHOWN]
+    listed = ", ".join(os.path.relpath(run) for run in shown)
+    return f"; did you mean {listed}?" if close else f"; there are: {listed}"
 
 
 def _limits(options: ResumeOptions, kept: Configuration) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from greenroom.cli.options import RunOptions
 from greenroom.cli.output import Output, OutputClosed
 from greenroom.cli.plan import SHUTDOWN_SECONDS, Part, RunPlan, make_plan
 from greenroom.cli.report import JsonReport, PlainReport, Report
+from greenroom.cli.sandbox_check import require
 from greenroom.engine import EngineError
 from greenroom.engine.store_errors import StoreError
 from greenroom.engine.tasks import TaskError
@@ -39,7 +40,8 @@ def run_tasks(options: RunOptions) -> int:
 def execute(plan: RunPlan, report: Report) -> int:
     """Run a plan to its end; the exit status. Raises as `run_tasks` does."""
     execution = _Execution(plan, report)
-    plan.make_out()
+    require(plan.sandbox)
+    plan.make_directories()
     log_to(plan.out / "greenroom.log", terminal=not report.draws)
     return anyio.run(execution.main)
 

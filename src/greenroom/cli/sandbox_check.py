@@ -1,4 +1,4 @@
-"""Whether a local sandbox really runs: one is made, a program is run in it, and it is closed."""
+"""Whether sandboxes can be had: a local one really runs, and a Docker engine answers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Final
 
 import anyio
 
+from greenroom.cli.errors import BadInput
 from greenroom.sandboxes import Exec, SandboxError, SandboxRequest, open_backend
-from greenroom.specs import Local
+from greenroom.specs import Docker, Local, SandboxSpec
 
 _SECONDS: Final = 30.0
 
@@ -19,6 +20,29 @@ def try_sandbox() -> float:
         SandboxError: It cannot be made, or Python does not run in it.
     """
     return anyio.run(_try)
+
+
+def require(sandbox: SandboxSpec) -> None:
+    """Have a Docker engine answer, if the sandboxes need one. Raises `BadInput`."""
+    if not isinstance(sandbox, Docker):
+        return
+    try:
+        anyio.run(_answer)
+    except SandboxError as error:
+        text = f"--sandbox docker: {error} {error.detail}".rstrip()
+        raise BadInput(f"{text}; start one, or name it with DOCKER_HOST; see `greenroom doctor`") from error
+
+
+async def _answer() -> None:
+    from greenroom.sandboxes.docker.address import find_engine
+    from greenroom.sandboxes.docker.client import Engine, typed
+
+    engine = Engine(find_engine())
+    try:
+        async with typed("no Docker engine answers:", "docker_unavailable", _SECONDS):
+            await engine.version()
+    finally:
+        await engine.close()
 
 
 async def _try() -> float:

@@ -61,16 +61,16 @@ class Tally:
         """Mean of the plain rewards that count."""
         return _mean(self.lines)
 
-    def table(self) -> str:
-        """Every outcome, or every task when there are many."""
+    def table(self, width: int | None = None) -> str:
+        """Every outcome, or every task when there are many; ``width`` is what a line may take."""
         lines = sorted(self.lines, key=lambda line: (line.agent, line.task_id, line.sample))
         if len(lines) > _ROWS:
-            return _by_task(lines)
+            return _by_task(lines, width)
         head: tuple[str, ...] = ("AGENT", "TASK", "SAMPLE", "STATUS", "REWARD", "ATTEMPTS", "SECONDS", "WHY")
         rows = [_row(line) for line in lines]
         if len({line.agent for line in lines}) == 1:
             head, rows = head[1:], [row[1:] for row in rows]
-        return table(head, rows, _RIGHT)
+        return table(head, rows, _RIGHT, width)
 
     def totals(self) -> str:
         """One line about all."""
@@ -111,12 +111,12 @@ def _row(line: Line) -> tuple[str, ...]:
     return (*what, str(line.attempts), f"{line.seconds:.1f}", line.note)
 
 
-def _by_task(lines: list[Line]) -> str:
+def _by_task(lines: list[Line], width: int | None) -> str:
     groups: dict[str, list[Line]] = {}
     for line in lines:
         groups.setdefault(line.task_id, []).append(line)
     rows = [_task_row(task_id, group) for task_id, group in groups.items()]
-    return table(("TASK", "ROLLOUTS", "SCORED", "REWARD", "ATTEMPTS", "SECONDS"), rows, _RIGHT)
+    return table(("TASK", "ROLLOUTS", "SCORED", "REWARD", "ATTEMPTS", "SECONDS"), rows, _RIGHT, width)
 
 
 def _task_row(task_id: str, group: list[Line]) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from greenroom.cli.errors import BadInput, Failed
 from greenroom.cli.logs import log_to
+from greenroom.cli.output import columns
 from greenroom.cli.plan import check_fit, load
+from greenroom.cli.sandbox_check import require
 from greenroom.cli.sandbox_option import parse_sandbox
 from greenroom.engine import EngineError
 from greenroom.engine.task_check import TaskCheck, Trial, check_tasks
@@ -59,8 +61,8 @@ class TaskRow(Struct, frozen=True, kw_only=True):
 
 def list_tasks(selection: Selection, *, as_json: bool) -> None:
     """Print all of them."""
-    where = selection.where()
-    rows = [_row(task, where) for task in selection.tasks()]
+    tasks, where = selection.tasks(), selection.where()
+    rows = [_row(task, where) for task in tasks]
     if as_json:
         click.echo(msgspec.json.encode(rows))
         return
@@ -81,6 +83,7 @@ def check(selection: Selection, *, concurrency: int, passing: float, as_json: bo
     """
     tasks, where = selection.tasks(), selection.where()
     check_fit(tasks, where)
+    require(where)
     log_to(None, terminal=True)
 
     async def main() -> list[TaskCheck]:
@@ -133,7 +136,7 @@ def _row(task: TaskSpec, where: SandboxSpec) -> TaskRow:
 def _table(found: list[TaskCheck]) -> str:
     rows = [(each.task_id, _verdict(each), _trial(each.oracle), _trial(each.nop)) for each in found]
     notes = [note for each in found if not each.good for note in _notes(each)]
-    lines = [table(("TASK", "VERDICT", "ORACLE", "NOP"), [tuple(map(escape, row)) for row in rows])]
+    lines = [table(("TASK", "VERDICT", "ORACLE", "NOP"), [tuple(map(escape, row)) for row in rows], (), columns())]
     good = sum(each.good for each in found)
     return "\n".join([*lines, *([""] if notes else []), *notes, "", f"{good} of {len(found)} tasks are good"])
 

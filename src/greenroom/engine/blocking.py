@@ -16,13 +16,15 @@ from collections.abc import (
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Generic, Required, Self, TypedDict, TypeVar, Unpack
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from greenroom.actors.board import Snapshot
 from greenroom.engine.engine import Engine
+from greenroom.engine.groups import Group, GroupStream
 from greenroom.engine.session import Session
+from greenroom.engine.stream import OutcomeStream
 from greenroom.messages import Outcome
 from greenroom.specs import AgentSpec, HostTool, Model, SandboxSpec, TaskSpec
 from greenroom.specs.limits import Bounds, Limits
@@ -83,6 +85,43 @@ class BlockingSession:
         self._portal.call(self._session.aclose)
 
 
+class BlockingStream(Generic[T]):
+    """An `OutcomeStream` or a `GroupStream` for a plain loop. Leaving the loop early cancels what runs."""
+
+    def __init__(
+        self, portal: BlockingPortal, stream: OutcomeStream | GroupStream, items: Generator[T, None, None]
+    ) -> None:
+        self._portal = portal
+        self._stream = stream
+        self._items = items
+
+    @property
+    def name(self) -> str:
+        """Of the run; its groups' names begin with it."""
+        return self._stream.name
+
+    @property
+    def recalling(self) -> bool:
+        """What came last was kept by an earlier start of the run; of a group, all of it."""
+        return self._stream.recalling
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        """The next one. Raises as the stream does."""
+        return next(self._items)
+
+    def cancel(self, reason: str = "the run was cancelled") -> None:
+        """Cancel what runs and begin no more. The iteration goes on: it gives all outcomes, and ends."""
+        self._portal.call(self._stream.cancel, reason)
+
+    def close(self) -> None:
+        """Cancel what runs, and wait until every outcome is in the store. Idempotent."""
+        self._items.close()
+        self._portal.call(self._stream.aclose)
+
+
 class BlockingEngine:
     """An open engine whose event loop runs in a thread of its own. Its methods can be called from any other thread."""
 
@@ -92,19 +131,19 @@ class BlockingEngine:
 
     def run(
         self, tasks: Iterable[TaskSpec], samples: int = 1, *, name: str = "", priority: int = 0, weight: float = 1.0
-    ) -> Iterator[Outcome]:
+    ) -> BlockingStream[Outcome]:
         """Outcomes of all tasks, as rollouts end. An iterator of tasks is consumed in the engine's thread."""
         run = partial(self._engine.run, tasks, samples, name=name, priority=priority, weight=weight)
         stream = self._portal.call(run)
-        return self._until_left(stream, stream.aclose)
+        return BlockingStream(self._portal, stream, self._until_left(stream, stream.aclose))
 
     def groups(
         self, tasks: Iterable[TaskSpec], samples: int, *, name: str = "", priority: int = 0, weight: float = 1.0
-    ) -> Iterator[list[Outcome]]:
+    ) -> BlockingStream[Group]:
         """The same, all samples of a task at once."""
         groups = partial(self._engine.groups, tasks, samples, name=name, priority=priority, weight=weight)
         stream = self._portal.call(groups)
-        return self._until_left(stream, stream.aclose)
+        return BlockingStream(self._portal, stream, self._until_left(stream, stream.aclose))
 
     def acknowledge(self, outcomes: Iterable[Outcome]) -> None:
         """No later start of the run gives these again. Durable when it returns."""
@@ -142,7 +181,7 @@ class BlockingEngine:
         """Totals, and a row for each rollout that runs."""
         return self._portal.call(self._engine.snapshot)
 
-    def _until_left(self, stream: AsyncIterator[T], close: Callable[[], Awaitable[None]]) -> Iterator[T]:
+    def _until_left(self, stream: AsyncIterator[T], close: Callable[[], Awaitable[None]]) -> Generator[T, None, None]:
         try:
             yield from self._iterate(stream)
         finally:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 from msgspec.structs import replace
 
-from greenroom.actors._boundary import last_words
+from greenroom.actors._boundary import ORDINARY, last_words
 from greenroom.actors.estate import Estate
 from greenroom.actors.plan import RolloutPlan
 from greenroom.actors.run import PlanSource, Run
@@ -32,15 +32,16 @@ from greenroom.engine.assembly import (
 )
 from greenroom.engine.collector import calm_collector
 from greenroom.engine.groups import GroupStream
+from greenroom.engine.replay import open_model
 from greenroom.engine.resume import Groups, Ledger, RunNames, Work, reap_left
 from greenroom.engine.session import Session
 from greenroom.engine.settings import DEADLINE, Settings, settings
 from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
 from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
-from greenroom.engine.stream import Beginning, EngineError, OutcomeStream
+from greenroom.engine.stream import EngineError, OutcomeStream, Started
 from greenroom.engine.turn import Turn, image_of, sandbox_kind
-from greenroom.interception import OpenModel, Routes, model_for
+from greenroom.interception import OpenModel, Routes
 from greenroom.introspection.console import console_spec
 from greenroom.kernel import CallError, ChildSpec, Ref, Supervisor, System
 from greenroom.messages import Outcome
@@ -144,6 +145,7 @@ class Engine(Steering):
             EngineError: It was opened before, or this event loop cannot serve its sandboxes.
             InstallError: The agent cannot be installed.
             SandboxError: The sandboxes cannot be used on this machine.
+            ScriptError: The model's script, or the run it is to replay, cannot be used.
             StoreError: The store cannot be used.
         """
         if self._system is not None:
@@ -200,7 +202,7 @@ class Engine(Steering):
     def groups(
         self, tasks: Tasks, samples: int, *, name: str = "", priority: int = 0, weight: float = 1.0
     ) -> GroupStream:
-        """As `run`, but all samples of a task at once: lists of outcomes, in the order in which they become whole."""
+        """As `run`, but all samples of a task at once: a `Group` each, in the order in which they become whole."""
         return GroupStream(self.run(tasks, samples, name=name, priority=priority, weight=weight), samples)
 
     async def acknowledge(self, outcomes: Iterable[Outcome]) -> None:
@@ -264,11 +266,13 @@ class Engine(Steering):
         self._epoch = store.epoch
         await reap_left(store)
         prefix = await install_agent(self.settings.agent, self._progress)
-        self._model = model_for(self.settings.model)
+        self._model = await open_model(self.settings.model)
         stack.push_async_callback(shielded, self._model.close)
         backend = await open_backend(self.settings.sandbox, run=self._name, epoch=store.epoch, progress=self._progress)
         stack.push_async_callback(shielded, partial(close_backend, backend, store))
-        self._system = await stack.enter_async_context(System("greenroom", shutdown=self.settings.shutdown))
+        self._system = await stack.enter_async_context(
+            System("greenroom", shutdown=self.settings.shutdown, expected=ORDINARY)
+        )
         stack.push_async_callback(self._wind_up)
         await self._start(self._system, store, backend, prefix)
 
@@ -294,18 +298,13 @@ class Engine(Steering):
         self._ledger = Ledger(store, system.lookup(f"{tree.PATH}/journal"), self._allow_changes)
         extra = (console_spec(self._name, self.snapshot, self._tune),) if self._console else ()
         self._root = await system.start(
-            tree.engine(
-                system,
-                self._stage,
-                keeper_of(store),
-                gateway_for(backend, routes),
-                extra,
-            )
+            tree.engine(system, self._stage, keeper_of(store), gateway_for(backend, routes), extra)
         )
 
-    async def _begin_run(self, number: int, work: Work, turn: Turn, estate: Estate) -> Beginning:
+    async def _begin_run(self, number: int, work: Work, turn: Turn, estate: Estate) -> Started:
         begun = await self._open_ledger().begin(work)
-        return await self._start_run(number, begun.source, estate, turn.buffer), begun.kept
+        run = await self._start_run(number, begun.source, estate, turn.buffer)
+        return Started(run, begun.kept, begun.acknowledged)
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -58,6 +58,8 @@ class Begun(Struct, frozen=True):
     source: PlanSource
     kept: Iterator[Outcome] | None
     """``None``: nothing is kept at all."""
+    acknowledged: Mapping[str, int] = {}
+    """Group to how many of its samples were acknowledged and are not given again."""
 
 
 class Groups:
@@ -98,7 +100,7 @@ class Ledger:
             await self.keep(Submitted(run=work.run, samples=work.samples, tasks=work.tasks))
         if before is not None and before.done:
             _log.info("run_resumed", run=work.run, done=len(before.done))
-        return Begun(Resumed(work, before, self), kept)
+        return Begun(Resumed(work, before, self), kept, before.acknowledged if before is not None else {})
 
     async def acknowledge(self, outcomes: Iterable[Outcome]) -> None:
         """Wait until it is durable. Raises `StoreError`."""

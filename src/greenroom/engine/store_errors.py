@@ -25,6 +25,15 @@ class StoreIncompatible(StoreError):
     """The directory holds something else, or a run of a greenroom with other tables."""
 
 
+class StoreMissing(StoreError):
+    """There is no run."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = str(path)
+        self.reason = reason
+
+
 class StoreChanged(StoreError):
     """What is to be run is not what was begun there. The text shows what differs."""
 

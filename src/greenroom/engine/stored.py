@@ -15,7 +15,7 @@ from greenroom.engine._storerows import CODEC
 from greenroom.engine._storeschema import SCHEMA, check, last_config
 from greenroom.engine.configuration import Configuration, read_config
 from greenroom.engine.store import connect
-from greenroom.engine.store_errors import StoreIncompatible, StoreUnavailable, guard
+from greenroom.engine.store_errors import StoreIncompatible, StoreMissing, StoreUnavailable, guard
 from greenroom.engine.submission import Submission
 from greenroom.specs import TaskSpec
 
@@ -45,12 +45,12 @@ def read_run(path: Path) -> StoredRun:
     """Read what can be gone on with.
 
     Raises:
-        StoreUnavailable: There is no run, or it cannot be read.
+        StoreMissing: There is no run.
+        StoreUnavailable: It cannot be read.
         StoreIncompatible: It cannot be gone on with from here; the text says how else.
     """
     path = path.absolute()
-    if not (path / "run.db").is_file():
-        raise StoreUnavailable(path, "there is no run.db, so no run to be gone on with")
+    check_run(path)
     with guard(path), closing(connect(path)) as database:
         if check(path, database) < SCHEMA:
             raise StoreIncompatible(f"the run in {path} does not say what was submitted; {_PROGRAM.format(path=path)}")
@@ -60,6 +60,16 @@ def read_run(path: Path) -> StoredRun:
             configuration=read_config(last_config(database) or "{}"),
             submissions=tuple(_submission(path, database, run) for run in runs),
         )
+
+
+def check_run(path: Path) -> None:
+    """See that a directory holds a run. Raises `StoreMissing`."""
+    if not path.exists():
+        raise StoreMissing(path, "there is no such run")
+    if not path.is_dir():
+        raise StoreMissing(path, "this is a file; a run is a directory")
+    if not (path / "run.db").is_file():
+        raise StoreMissing(path, "there is no run in this directory: it has no run.db")
 
 
 _PROGRAM = "start what began it again, as it was, with the store {path}"

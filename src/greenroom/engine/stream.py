@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Self
 
 import anyio.to_thread
+from msgspec import Struct
 
 from greenroom.actors.estate import Estate
 from greenroom.actors.run_requests import Abandon, Drain, Next, Stop
@@ -26,8 +27,13 @@ class EngineFailed(EngineError):
     """The engine, or a part of it, ended by itself; the text names the part and its last failure."""
 
 
-Beginning = tuple[Ref, Iterator[Outcome] | None]
-"""A run that has begun, and what an earlier start of it has kept."""
+class Started(Struct, frozen=True):
+    """A run that has begun."""
+
+    run: Ref
+    kept: Iterator[Outcome] | None
+    """What earlier starts of it have kept; ``None``: nothing is kept at all."""
+    acknowledged: Mapping[str, int]
 
 
 class OutcomeStream:
@@ -41,7 +47,7 @@ class OutcomeStream:
 
     def __init__(
         self,
-        start: Callable[[Estate], Awaitable[Beginning]],
+        start: Callable[[Estate], Awaitable[Started]],
         why: Callable[[], Awaitable[str]],
         *,
         name: str = "",
@@ -50,6 +56,8 @@ class OutcomeStream:
         """Of the run; its groups' names begin with it."""
         self.recalling = False
         """The outcome that came last was kept by an earlier start of the run."""
+        self.acknowledged: Mapping[str, int] = {}
+        """Group to how many of its samples were acknowledged before this start; they are not given again."""
         self._start = start
         self._why = why
         self._estate = Estate()
@@ -113,7 +121,8 @@ class OutcomeStream:
 
     async def _next(self) -> Outcome | None:
         if self._run is None:
-            self._run, self._kept = await self._start(self._estate)
+            started = await self._start(self._estate)
+            self._run, self._kept, self.acknowledged = started.run, started.kept, started.acknowledged
             self.recalling = self._kept is not None
         run = self._run
         if self.recalling:

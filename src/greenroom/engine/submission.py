@@ -12,6 +12,8 @@ from greenroom.engine.changes import Change
 
 _DONE = """
 SELECT grp, sample FROM outcome WHERE run = ? AND superseded = 0 AND (status != 'cancelled' OR acknowledged = 1)"""
+_ACKNOWLEDGED = """
+SELECT grp, count(*) FROM outcome WHERE run = ? AND superseded = 0 AND acknowledged = 1 GROUP BY grp"""
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -25,6 +27,8 @@ class Submission(Struct, frozen=True, kw_only=True):
     """Task id to what its content is known by, in order."""
     done: frozenset[tuple[str, int]]
     """Group and sample of all that has its outcome. What was cancelled has none, unless that was acknowledged."""
+    acknowledged: dict[str, int]
+    """Group to how many of its samples were acknowledged, where there are any."""
 
     @classmethod
     def read(cls, database: sqlite3.Connection, run: str) -> Self | None:
@@ -34,7 +38,15 @@ class Submission(Struct, frozen=True, kw_only=True):
             return None
         tasks = database.execute("SELECT task_id, hash FROM submitted WHERE run = ? ORDER BY position", (run,))
         done = frozenset(database.execute(_DONE, (run,)))
-        return cls(run=run, samples=row[0], listed=bool(row[1]), tasks=dict(tasks.fetchall()), done=done)
+        acknowledged = dict(database.execute(_ACKNOWLEDGED, (run,)).fetchall())
+        return cls(
+            run=run,
+            samples=row[0],
+            listed=bool(row[1]),
+            tasks=dict(tasks.fetchall()),
+            done=done,
+            acknowledged=acknowledged,
+        )
 
     def changes(self, tasks: Mapping[str, str], samples: int) -> list[Change]:
         """How a list of tasks differs from what was submitted."""

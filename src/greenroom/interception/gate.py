@@ -50,7 +50,7 @@ class GateModel:
 
     async def __call__(self, call: ModelCall) -> Completion:
         """Hold ``call`` until it is answered. Cancelled, it is taken out of the line."""
-        pending = PendingCall(call)
+        pending = PendingCall.of(call)
         self._hold(pending)
         try:
             return await pending.outcome()

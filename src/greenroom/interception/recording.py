@@ -1,8 +1,10 @@
 """A model that says again what was said before: replays of recorded outcomes.
 
-The file has one outcome a line, in JSON, as `msgspec.json.encode` writes it. Which attempt a call is of is told by task
-and sample, and of its turns the one answers that went on from a conversation of as many answers; where an agent has
-several conversations, the one that has most in common with the call.
+The file has one outcome a line, in JSON, as `msgspec.json.encode` writes it. A call is matched by its task and sample:
+of several outcomes of the same task and sample the last one counts that was not cancelled, and of its attempts the
+last. Which attempt of the replay asks makes no difference. Of the recorded turns the one answers that went on from a
+conversation of as many answers; where an agent has several conversations, the one that has most in common with the
+call.
 """
 
 from __future__ import annotations
@@ -36,9 +38,12 @@ class RecordedModel:
     """
 
     def __init__(self, outcomes: Iterable[Outcome]) -> None:
-        self._turns: Mapping[tuple[str, int], Sequence[_Recorded]] = {
-            (outcome.task_id, outcome.sample): _recorded(outcome.turns) for outcome in outcomes
-        }
+        turns: dict[tuple[str, int], Sequence[_Recorded]] = {}
+        for outcome in outcomes:
+            which = outcome.task_id, outcome.sample
+            if outcome.status != "cancelled" or which not in turns:
+                turns[which] = _recorded(outcome.turns)
+        self._turns: Mapping[tuple[str, int], Sequence[_Recorded]] = turns
 
     @classmethod
     def read(cls, path: str | Path) -> RecordedModel:
@@ -47,7 +52,10 @@ class RecordedModel:
             lines = Path(path).read_bytes().splitlines()
         except OSError as error:
             raise ScriptError(f"{path}: {error}") from None
-        return cls(_outcome(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
+        model = cls(_outcome(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
+        if not model._turns:
+            raise ScriptError(f"{path}: there are no outcomes in this file, so there is nothing to replay")
+        return model
 
     async def __call__(self, call: ModelCall) -> Completion:
         """What was said to a conversation like this one."""
@@ -76,7 +84,28 @@ def _outcome(path: str | Path, number: int, line: bytes) -> Outcome:
     try:
         return msgspec.json.decode(line, type=Outcome)
     except (ValueError, RecursionError) as error:
+        if _is_summary(line):
+            raise ScriptError(
+                f"{path}: line {number} is the summary of an outcome, without what was said; "
+                "give the directory of its run, which has that in run.db"
+            ) from None
         raise ScriptError(f"{path}: line {number} is no outcome: {error}") from None
+
+
+class _Attempt(Struct):
+    turns: int
+
+
+class _Summary(Struct):
+    attempts: tuple[_Attempt, ...]
+
+
+def _is_summary(line: bytes) -> bool:
+    """Whether turns are counted instead of kept, as in a run's ``outcomes.jsonl``."""
+    try:
+        return bool(msgspec.json.decode(line, type=_Summary).attempts)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _answers(messages: Sequence[ChatMessage]) -> int:

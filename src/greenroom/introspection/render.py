@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final, cast
 
 import msgspec
@@ -23,6 +25,7 @@ SORTS: Final[dict[str, Callable[[Row], Any]]] = {
 _HEAD: Final = ("KIND", "STATE", "MAIL", "HANDLED", "RESTARTS", "AGE", "DOING")
 _RIGHT: Final = frozenset({"MAIL", "HANDLED", "RESTARTS", "AGE"})
 _SHOWN: Final = 20
+_NARROWEST: Final = 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -92,17 +95,51 @@ def event(happening: Happening) -> str:
     return escape(f"{happening.at:10.3f}  {happening.kind:<12} {happening.path}  {happening.detail}".rstrip() + missed)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[str] = ()) -> str:
-    """Columns of text, escaped, as wide as they need to be."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[str] = (), width: int | None = None
+) -> str:
+    """Columns of text, escaped, as wide as they need to be.
+
+    With a ``width`` the widest columns are made narrower until all fit, and their cells go on below: nothing is cut.
+    Columns that stand to the right, numbers mostly, keep the width of their words.
+    """
     lines = [tuple(head), *(tuple(escape(cell) for cell in row) for row in rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     to_the_right = [name in set(right) for name in head]
+    columns = list(zip(*lines, strict=True))
+    widths = [max(len(cell) for cell in column) for column in columns]
+    if width is not None:
+        least = [_word(column) if far else _NARROWEST for column, far in zip(columns, to_the_right, strict=True)]
+        widths = _narrowed(widths, [max(len(name), most) for name, most in zip(head, least, strict=True)], width)
 
     def line(cells: Sequence[str]) -> str:
         fitted = zip(cells, widths, to_the_right, strict=True)
-        return "  ".join(f"{cell:>{width}}" if far else f"{cell:<{width}}" for cell, width, far in fitted).rstrip()
+        return "  ".join(f"{cell:>{room}}" if far else f"{cell:<{room}}" for cell, room, far in fitted).rstrip()
 
-    return "\n".join(line(cells) for cells in lines)
+    return "\n".join(line(part) for cells in lines for part in _wrapped(cells, widths))
+
+
+def _word(column: Sequence[str]) -> int:
+    """Length of the longest word."""
+    return max((len(word) for cell in column for word in cell.split()), default=0)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """Widths of columns that fit into ``width``, but none below its ``least``."""
+    found = list(widths)
+    while sum(found) + 2 * (len(found) - 1) > width:
+        able = [at for at, room in enumerate(found) if room > least[at]]
+        if not able:
+            break
+        found[max(able, key=lambda at: found[at])] -= 1
+    return found
+
+
+def _wrapped(cells: Sequence[str], widths: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """The lines of a row."""
+    columns = [
+        [cell] if len(cell) <= room else textwrap.wrap(cell, room) for cell, room in zip(cells, widths, strict=True)
+    ]
+    return zip_longest(*columns, fillvalue="")
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -21,6 +21,11 @@ def interrupt_in(error: BaseException) -> BaseException | None:
     return next((leaf for leaf in _leaves(error) if isinstance(leaf, KeyboardInterrupt | SystemExit)), None)
 
 
+def consists_of(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Whether it is of these kinds, or a group of nothing else."""
+    return all(isinstance(leaf, kinds) for leaf in _leaves(error))
+
+
 def root_cause(error: BaseException) -> BaseException:
     """Groups without their cancellations, flattened; a group of one is that one.
 

@@ -20,7 +20,7 @@ from greenroom.kernel._ask import Ask
 from greenroom.kernel._backend import current_backend
 from greenroom.kernel._cell import Cell
 from greenroom.kernel._childspec import ChildSpec
-from greenroom.kernel._crash import crashed
+from greenroom.kernel._crash import consists_of, crashed
 from greenroom.kernel._errors import StartFailed, SystemFailed
 from greenroom.kernel._events import Event, EventKind, Subscription
 from greenroom.kernel._exit import Crashed, Exit, Shutdown
@@ -65,6 +65,8 @@ class System:
         handler_budget: seconds a handler may take before its actor is reported as `frozen`, see `Event`.
         loop_budget: seconds the event loop may be held before the actor that holds it is reported, ``loop_held``. A
             thread of the system's own watches; infinity, the default, starts none.
+        expected: exceptions by which actors end in the ordinary course of things: they are logged at level debug, all
+            other crashes at level error, with their traceback.
 
     Raises on leaving:
         SystemFailed: the root supervisor gave up; the block was cancelled because of it.
@@ -84,6 +86,7 @@ class System:
         seed: int | None = None,
         handler_budget: float = math.inf,
         loop_budget: float = math.inf,
+        expected: tuple[type[BaseException], ...] = (),
     ) -> None:
         self.name = name
         self.fence_after = fence_after
@@ -109,6 +112,7 @@ class System:
         self._leaving = False
         self._budgets = handler_budget, loop_budget
         self._watches: list[HandlerWatch | LoopWatch] = []
+        self._expected = expected
 
     async def __aenter__(self) -> Self:
         self.backend = current_backend()
@@ -339,9 +343,9 @@ class System:
     def report(self, cell: Cell, exit: Exit) -> None:
         """A cell is dead."""
         if isinstance(exit, Crashed):
-            _log.warning("%s crashed on %s: %r", cell.path, exit.message, exit.exception)
-            if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("%s", exit.traceback)
+            level = logging.DEBUG if consists_of(exit.exception, self._expected) else logging.ERROR
+            if _log.isEnabledFor(level):
+                _log.log(level, "%s crashed on %s: %r\n%s", cell.path, exit.message, exit.exception, exit.traceback)
         if self._subscriptions:
             kind: EventKind = "crashed" if isinstance(exit, Crashed) else "stopped"
             self.emit(kind, cell.path, repr(exit.exception) if isinstance(exit, Crashed) else str(exit))

@@ -82,7 +82,7 @@ class Sampling(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 
 class ModelCall(Struct, frozen=True, gc=False, kw_only=True):
-    """One request of an agent to its model."""
+    """One request of an agent to its model, as every policy gets it: what a gate hands out is one as well."""
 
     id: str
     """Unique; an agent's retry of the same request has the same id."""
@@ -101,6 +101,11 @@ class ModelCall(Struct, frozen=True, gc=False, kw_only=True):
     stream: bool = False
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of the body that have no neutral word, kept for an upstream of the same dialect."""
+
+    @property
+    def request(self) -> ModelCall:
+        """The call as plain data: this one, or what a gate's call was made of."""
+        return self
 
 
 class Usage(Struct, frozen=True, gc=False):

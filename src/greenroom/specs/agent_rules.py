@@ -9,7 +9,7 @@ from typing import cast, get_args
 
 from greenroom.specs.agent import AgentSpec, Delivery, Dialect, NpmRecipe, Proof, PythonRecipe, Timeout
 from greenroom.specs.agent_event import AgentEvent
-from greenroom.specs.command_rules import command_problems, is_argv, is_text_dict, text_dict_problems
+from greenroom.specs.command_rules import command_problems, is_argv, is_text_dict, place_of, text_dict_problems
 from greenroom.specs.mcp_server import McpServer
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -147,7 +147,7 @@ def _events(spec: AgentSpec) -> Iterator[str]:
         try:
             found: object = spec.events(line)
         except Exception as error:  # noqa: BLE001 - a boundary: the author's code
-            yield f"fails on the line {line!r}: {error!r}; give () for what is not the agent's"
+            yield f"fails on the line {line!r}: {error!r} ({place_of(error)}); give () for what is not the agent's"
             return
         if not (isinstance(found, tuple) and all(isinstance(e, AgentEvent) for e in cast("tuple[object, ...]", found))):
             yield f"gave {found!r} for the line {line!r}; return a tuple of AgentEvent"

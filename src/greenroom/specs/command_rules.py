@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import cast
@@ -17,6 +18,8 @@ from greenroom.specs.mcp_server import McpServer
 _KEY = "key-0b5f1d7c9a"
 _INSTRUCTION = "-x $(id) `id` 'one' \"two\"\nthree\n"
 _SHELLS = {"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}
+_LIBRARY = str(PurePosixPath(re.__file__).parent.parent)
+"""Where Python's own modules are: an author's mistake is not there."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROBE = Launch(
     instruction=_INSTRUCTION,
@@ -49,7 +52,7 @@ def command_problems(spec: AgentSpec) -> Iterator[str]:
         built, again = invocation(spec, _PROBE), invocation(spec, _PROBE)
         served = invocation(replace(spec, mcp_servers=(_SERVER,)), _PROBE) if spec.mcp else None
     except Exception as error:  # noqa: BLE001 - a boundary: the author's code
-        yield f"fails on an ordinary Launch: {error!r}"
+        yield f"fails on an ordinary Launch: {error!r} ({place_of(error)})"
         return
     if built != again:
         yield "gave two different results for the same Launch; it must depend on nothing else"
@@ -57,6 +60,16 @@ def command_problems(spec: AgentSpec) -> Iterator[str]:
     yield from _instruction(spec, raw, built)
     if served is not None and not _mentions(served, _SERVER.command[0]):
         yield "does not hand launch.mcp_servers on; do so, or say mcp=False"
+
+
+def place_of(error: BaseException) -> str:
+    """Where an author's code raised: file, line, and what stands there."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(("<", _LIBRARY))]
+    last = (own or frames)[-1]
+    return f"{last.filename}:{last.lineno}: {last.line}"
 
 
 def text_dict_problems(value: object, *, variables: bool = False) -> Iterator[str]:

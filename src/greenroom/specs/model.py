@@ -54,9 +54,9 @@ class Scripted(ModelSpec, frozen=True, forbid_unknown_fields=True, tag="scripted
     """Answers that are known before, for tests, demos and replays."""
 
     script: str | Callable[..., object]
-    """A script file, TOML or JSON (`greenroom.interception.script` has the format); a ``.jsonl`` file of outcomes, one
-    a line, whose recorded answers are given again; or a plain function from a ``ModelCall`` to a ``Completion`` or
-    to the text of one."""
+    """A script file, TOML or JSON (`greenroom.interception.script` has the format); the directory of a run, its
+    ``outcomes.jsonl``, or a ``.jsonl`` file of outcomes, one a line, whose recorded answers are given again; or a plain
+    function from a ``ModelCall`` to a ``Completion`` or to the text of one."""
 
 
 Model = ModelSpec | Callable[..., Awaitable[object]]

@@ -48,12 +48,15 @@ class _Source(msgspec.Struct, frozen=True):
         return f"{self.file}{self.place}"
 
 
-def load_tasks(path: str | Path, *, template: str | Path | None = None, ignore: Sequence[str] = ()) -> list[TaskSpec]:
+def load_tasks(
+    path: str | Path, *, template: str | Path | Template | None = None, ignore: Sequence[str] = ()
+) -> list[TaskSpec]:
     """Load and check all tasks of a file or directory.
 
     Args:
         path: A ``.toml``, ``.jsonl`` or ``.parquet`` file, a task's directory (Harbor's too), or a directory of those.
-        template: A ``.toml`` file with one task in which ``{{ column }}`` stands for a value of each row of ``path``.
+        template: A ``.toml`` file with one task in which ``{{ column }}`` stands for a value of each row of ``path``;
+            or one that was read before.
         ignore: Fields to do without although tasks ask for them, such as ``environment.image``; those that were
             are noted in the task's metadata under ``ignored``.
 
@@ -81,14 +84,24 @@ def load_tasks(path: str | Path, *, template: str | Path | None = None, ignore: 
     return [without(task, ignore) for task in tasks.values()]
 
 
-def _template(path: str | Path | None, problems: list[str]) -> Template | None:
+def read_template(path: str | Path) -> Template:
+    """A template's file. Raises `TaskError`."""
     try:
-        return None if path is None else Template(Path(path), read_toml(Path(path)))
+        return Template(Path(path), read_toml(Path(path)))
     except FileProblem as problem:
-        problems.append(str(problem))
+        raise TaskError([str(problem)]) from problem
     except OSError as error:
-        problems.append(f"{error.filename or path}: {error.strerror}")
-    return None
+        raise TaskError([f"{error.filename or path}: {error.strerror}"]) from error
+
+
+def _template(template: str | Path | Template | None, problems: list[str]) -> Template | None:
+    if template is None or isinstance(template, Template):
+        return template
+    try:
+        return read_template(template)
+    except TaskError as error:
+        problems += [f"template: {problem}" for problem in error.problems]
+        return None
 
 
 class _Finder:
@@ -121,6 +134,9 @@ class _Finder:
         return self.find(path)
 
     def _file(self, path: Path) -> Iterator[_Source]:
+        if not path.exists():
+            kinds = ", ".join(_SUFFIXES)
+            raise FileProblem(f"{path}: no such file or directory; give a {kinds} file, or a directory of tasks")
         match path.suffix:
             case ".toml" if self._template is None:
                 yield from _toml(path)
@@ -130,11 +146,10 @@ class _Finder:
                 from greenroom.engine.tasks.parquet import parquet_rows
 
                 yield from self._rows(path, enumerate(parquet_rows(path), 1))
-            case _ if path.exists():
-                fit = ".jsonl or .parquet" if self._template else ".toml, .jsonl, .parquet or a directory"
-                raise FileProblem(f"{path}: not a task file; expected {fit}")
             case _:
-                raise FileProblem(f"{path}: no such file or directory")
+                fit = ".jsonl or .parquet" if self._template else ".toml, .jsonl, .parquet or a directory"
+                why = "; a template is filled from the rows of a data set" if self._template else ""
+                raise FileProblem(f"{path}: not a task file; expected {fit}{why}")
 
     def _lines(self, path: Path) -> Iterator[tuple[int, Table]]:
         # Not splitlines: JSON strings may hold the other characters it splits at.
