@@ -83,6 +83,12 @@ class Child:
         """CPU seconds of all its threads so far; the clock's number is that of clock_getcpuclockid(3) on Linux."""
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
+    def wakeups(self) -> int:
+        """How often its threads have waited so far."""
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/status")
+        lines = (line for status in threads for line in status.read_text(encoding="ascii").splitlines())
+        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
     def close(self) -> None:
         """End it: by the end of its input, or else by force."""
         for pipe in (self._process.stdin, self._process.stdout):
