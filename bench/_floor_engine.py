@@ -101,7 +101,9 @@ class Calls:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = f"{upstream}/v1/chat/completions"
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None)
+        )
         self._server: asyncio.Server | None = None
         self.url = ""
 

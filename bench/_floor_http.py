@@ -34,7 +34,9 @@ class Floor:
         self._upstream = ""
         self._held: list[asyncio.Future[None]] = []
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def teach(self, fields: Fields) -> Fields:

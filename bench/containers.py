@@ -19,6 +19,7 @@ import asyncio
 import gc
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -69,8 +70,8 @@ AGENT = AgentSpec(name="nothing", dialect="chat", command=command)
 class Bench:
     """One engine of Docker's, and what is asked of it."""
 
-    def __init__(self, spec: Docker, socket: str, *, quick: bool) -> None:
-        self._spec, self._socket = spec, socket
+    def __init__(self, spec: Docker, path: str, *, quick: bool) -> None:
+        self._spec, self._socket = spec, path
         self._laps, self._count, self._kills, self._alive = (3, 8, 5, 20) if quick else (7, 16, 20, 200)
 
     async def samples(self) -> Samples:
@@ -154,31 +155,28 @@ def resident() -> int:
 
 def ready() -> tuple[Docker, str, str]:
     """The image's spec, the engine's socket and its version. Raises `LookupError` if there is none."""
-    from docker.errors import DockerException
-
     if shutil.which("busybox") is None:
         raise LookupError("busybox is not installed; on Debian: apt-get install busybox-static")
     try:
         address = find_engine()
-        with closing(cold_client(address)) as client:
-            spec = Docker(image=tree.image(client), memory="64m", cpus=1.0, pids=64)
-            version = str(client.version()["Version"])
-    except (DockerException, SandboxError) as error:
-        raise LookupError(f"there is no Docker engine: {error}") from error
-    if not address.socket:
-        raise LookupError("the Docker engine is not on this machine")
-    return spec, address.socket, version
+        with closing(socket.socket(socket.AF_UNIX)) as probe:
+            probe.connect(address.socket)
+    except (OSError, SandboxError) as error:
+        raise LookupError(f"no Docker engine listens on a socket here: {error}") from error
+    with closing(cold_client(address)) as client:
+        spec = Docker(image=tree.image(client), memory="64m", cpus=1.0, pids=64)
+        return spec, address.socket, str(client.version()["Version"])
 
 
 def run(*, quick: bool) -> Report:
     """All of it, or why not."""
     try:
-        spec, socket, version = ready()
+        spec, path, version = ready()
     except LookupError as missing:
         return Report(
             name="docker", machine=machine(peers={"docker": f"not measured: {missing}"}), samples={}, marks=MARKS
         )
-    samples = asyncio.run(Bench(spec, socket, quick=quick).samples())
+    samples = asyncio.run(Bench(spec, path, quick=quick).samples())
     return Report(name="docker", machine=machine(docker=version, quick=quick), samples=samples, marks=MARKS)
 
 
