@@ -153,18 +153,16 @@ def machine(**more: object) -> dict[str, Any]:
     }
 
 
-def main(doc: str, run: Callable[..., Report], **options: str) -> None:
-    """A bench's command line: ``--json``, ``--quick`` and whatever else it can be asked for."""
+def main(doc: str | None, run: Callable[..., Report]) -> None:
+    """A bench's command line."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one object with every figure, as the last line")
     parser.add_argument("--quick", action="store_true", help="few short laps, rough figures")
-    for name, text in options.items():
-        parser.add_argument(f"--{name}", action="store_true", help=text)
-    asked = vars(parser.parse_args())
-    as_json: bool = asked.pop("json")
-    report = run(**asked)
+    parser.add_argument("--alone", action="store_true", help="without the peers")
+    options = parser.parse_args()
+    report = run(quick=options.quick, alone=options.alone)
     report.show()
-    if as_json:
+    if options.json:
         print(report.as_json())
 
 

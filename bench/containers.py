@@ -1,6 +1,6 @@
 """What does a rollout in a Docker container cost us, beside Docker's API by hand?
 
-    .venv/bin/python bench/containers.py [--json] [--quick]
+    .venv/bin/python bench/containers.py [--json] [--quick] [--alone]
 
 Needs a Docker engine on a socket (``DOCKER_HOST``, or the usual one) and busybox. Everything runs on it for real: CPU
 time is our process's own, the median of laps in turns. A rollout is: make the sandbox, a set-up command, the agent, a
@@ -25,13 +25,14 @@ import tempfile
 import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # the image and the proxy are those of the tests
 
 from _floor_docker import REQUESTS, Hand
-from _laps import Samples, laps, progress
+from _laps import Run, Samples, laps, progress
 from _report import Mark, Report, machine, main
 from greenroom.engine import Engine
 from greenroom.messages import Completion, ModelCall, Text
@@ -79,14 +80,15 @@ class Bench:
         await self._rollouts(2)
         async with Hand(self._socket, self._config()) as hand:
             progress("rollouts, and the same by hand")
-            runs = {"rollout.floor": lambda n: hand.rollouts(n, _CONCURRENCY), "rollout": self._rollouts}
+            by_hand = partial(hand.rollouts, concurrency=_CONCURRENCY)
+            runs: dict[str, Run] = {"rollout.floor": by_hand, "rollout": self._rollouts}
             found = await laps(runs, self._count, self._laps)
             progress("deaths")
             found |= await self._deaths(hand)
         progress(f"{self._alive} sandboxes at once")
         found |= await self._living()
         progress("requests, counted")
-        return found | {"rollout.requests": [await self._requests()], "rollout.floor.requests": [REQUESTS]}
+        return found | {"rollout.requests": [await self._requests()], "rollout.floor.requests": [float(REQUESTS)]}
 
     def _config(self) -> dict[str, Any]:
         request = SandboxRequest(id="floor", rollout_id="floor", seconds=600)
@@ -168,8 +170,9 @@ def ready() -> tuple[Docker, str, str]:
         return spec, address.socket, str(client.version()["Version"])
 
 
-def run(*, quick: bool) -> Report:
+def run(*, quick: bool, alone: bool) -> Report:
     """All of it, or why not."""
+    del alone  # there are no peers
     try:
         spec, path, version = ready()
     except LookupError as missing:

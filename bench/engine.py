@@ -136,4 +136,4 @@ def imported(code: str) -> float:
 
 
 if __name__ == "__main__":
-    main(__doc__, run, alone="without verifiers")
+    main(__doc__, run)

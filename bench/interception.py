@@ -23,8 +23,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from _child import HERE, ChildError
 from _interception_idle import Sizes as IdleSizes
@@ -103,18 +104,32 @@ class Bench:
         progress(f"{held} at once, {kind}, {dialect}: {', '.join(names)}")
         self._learn(kind, dialect)
         self.upstream.wave(held)
-        lanes = {name: self._lanes[name] for name in names if name in self._lanes}
-        for lane in lanes.values():
-            lane.enter(held, kind, dialect)
+        rest = ".".join((*([dialect] if dialect != "chat" else []), kind, str(held)))
+        present = [name for name in names if self._tried(name, rest, lambda lane: lane.enter(held, kind, dialect))]
         for _ in range(self._sizes.laps[held]):
-            for name, lane in lanes.items():
-                cpu, latency = lane.lap(self._sizes.calls[held])
-                key = ".".join((name, *([dialect] if dialect != "chat" else []), kind, str(held)))
-                self.samples.setdefault(key, []).append(cpu)
-                if held == 1:
-                    self.samples.setdefault(f"{key}.latency", []).append(latency)
-        for lane in lanes.values():
-            lane.leave()
+            present = [name for name in present if self._tried(name, rest, partial(self._lap, f"{name}.{rest}", held))]
+        for name in present:
+            self._tried(name, rest, Lane.leave)
+
+    def _lap(self, key: str, held: int, lane: Lane) -> None:
+        cpu, latency = lane.lap(self._sizes.calls[held])
+        self.samples.setdefault(key, []).append(cpu)
+        if held == 1:
+            self.samples.setdefault(f"{key}.latency", []).append(latency)
+
+    def _tried(self, name: str, rest: str, work: Callable[[Lane], None]) -> bool:
+        """Whether it went well. A peer that fails is out from there on; whatever else fails is an error."""
+        try:
+            work(self._lanes[name])
+        except ChildError as error:
+            if name not in self.peers:
+                raise
+            self.peers[name] += f"; not {rest}, and nothing after it: {error}"
+            for key in (f"{name}.{rest}", f"{name}.{rest}.latency"):
+                self.samples.pop(key, None)
+            del self._lanes[name]
+            return False
+        return True
 
     def _learn(self, kind: str, dialect: str) -> None:
         """Have the floors do what ours do."""
@@ -195,4 +210,4 @@ OTHERS = (
 
 
 if __name__ == "__main__":
-    main(__doc__, run, alone="without the peers")
+    main(__doc__, run)

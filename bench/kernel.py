@@ -59,7 +59,9 @@ def run(*, quick: bool, alone: bool) -> Report:
         progress(f"the kernel and its floor: {name}")
         samples |= {f"{name}.{key}": values for key, values in lap(name, quick=quick).items()}
     peers: dict[str, str] = {}
-    for name, look in {} if alone else contestants().items():
+    for name, look in contestants().items():
+        if alone:
+            continue
         progress(f"the kernel and {name}")
         try:
             found, peers[name] = look(quick=quick)
@@ -99,4 +101,4 @@ def marks() -> list[Mark]:
 
 
 if __name__ == "__main__":
-    main(__doc__, run, alone="without the peers")
+    main(__doc__, run)

@@ -1,8 +1,5 @@
 """What the benches measure beside greenroom has nothing of greenroom in it, and does not change by itself."""
 
-# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import ast

@@ -1,8 +1,5 @@
 """What a bench reports: its shape, and that no target depends on how fast the machine is."""
 
-# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import json
@@ -14,7 +11,8 @@ import containers
 import engine
 import interception
 import kernel
-from _report import COUNTED, Mark, Report, machine
+from _peers import Missing
+from _report import COUNTED, Better, Mark, Report, machine
 
 SAMPLES = {
     "door": [3.0, 8.0, 4.0],
@@ -74,7 +72,7 @@ def test_a_machine_half_as_fast_gets_the_same_verdicts() -> None:
 
 
 @pytest.mark.parametrize(("better", "met"), [("lower", False), ("higher", True)])
-def test_a_target_is_missed_beyond_its_must(better: str, met: bool) -> None:  # noqa: FBT001
+def test_a_target_is_missed_beyond_its_must(better: Better, met: bool) -> None:  # noqa: FBT001
     """What is better decides on which side of ``must`` a value has to be."""
     (target,) = report(Mark(of="door", over="door.floor", must=2.9, aim=2.9, better=better)).targets()
     assert target["met"] is met
@@ -137,8 +135,15 @@ def test_every_target_can_be_met_and_missed() -> None:
 def test_a_machine_without_docker_is_told_so_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bench of containers reports no target, and names the reason."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    found = containers.run(quick=True)
+    found = containers.run(quick=True, alone=True)
     assert found.targets() == []
     reason = found.machine["peers"]["docker"]
     assert reason.startswith("not measured: ")
     assert "\n" not in reason
+
+
+def test_a_machine_without_bubblewrap_is_told_so_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local rollouts are not measured unsealed; the reason names the package."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(Missing, match=r"^they need bubblewrap and .*; on Debian: apt-get install bubblewrap python3$"):
+        engine.rollouts({}, quick=True, alone=True)
