@@ -59,7 +59,7 @@ class Child:
         pipe.write(json.dumps({"do": do, **fields}).encode() + b"\n")
         pipe.flush()
 
-    def hear(self, seconds: float = 60.0) -> Fields:
+    def hear(self, seconds: float = 300.0) -> Fields:
         """The answer to the oldest command that has none yet. Raises `ChildError`."""
         pipe = self._process.stdout
         if pipe is None:
@@ -74,7 +74,7 @@ class Child:
             raise ChildError(found["error"])
         return found
 
-    def ask(self, do: str, seconds: float = 60.0, **fields: object) -> Fields:
+    def ask(self, do: str, seconds: float = 300.0, **fields: object) -> Fields:
         """Give a command and wait for its answer. Raises `ChildError`."""
         self.tell(do, **fields)
         return self.hear(seconds)

@@ -12,7 +12,7 @@ from _interception_talk import TURNS
 
 KINDS = {"whole": False, "streamed": True}
 """Of replies, and whether they are streamed."""
-_SECONDS = 60.0
+_SECONDS = 600.0
 
 
 class Upstream:

@@ -108,7 +108,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """The tables, and how many targets are met."""
-        named = ("cpu", "cores", "system", "python")
+        named = ("cpu", "cores", "system", "python", "load")
         print(" · ".join(f"{key} {self.machine[key]}" for key in named))
         print(f"again: {' '.join((os.path.relpath(sys.executable), os.path.relpath(sys.argv[0]), *sys.argv[1:]))}")
         for name, what in self.machine.get("peers", {}).items():
@@ -148,7 +148,7 @@ def machine(**more: object) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 1),
         **more,
     }
 

@@ -48,11 +48,11 @@ from tests.sandboxes.docker.proxy import Proxy
 _COUNTED = 8
 _CONCURRENCY = 8
 MARKS = (
-    Mark(of="rollout", over="rollout.floor", must=5.0, aim=2.0),
-    Mark(of="death", over="death.floor", must=2.0, aim=1.2),
-    Mark(of="rollout.requests", must=12, aim=10),
+    Mark(of="rollout", over="rollout.floor", must=3.6, aim=2.0),
+    Mark(of="death", over="death.floor", must=1.25, aim=1.0),
+    Mark(of="rollout.requests", must=10, aim=9),
     Mark(of="alive.missing.sandboxes", must=0, aim=0),
-    Mark(of="alive.each.bytes", must=64 * 1024, aim=32 * 1024),
+    Mark(of="alive.each.bytes", must=24_000, aim=10_000),
     Mark(of="alive.threads", must=8, aim=0),
 )
 

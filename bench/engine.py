@@ -31,7 +31,7 @@ from _laps import Samples, progress
 from _peers import VERIFIERS, Missing, environment
 from _report import Mark, Report, machine, main
 
-_SECONDS = 600
+_SECONDS = 1800
 IMPORTS = {
     "import.greenroom.bytes": "import greenroom",
     "import.engine.bytes": "import greenroom; greenroom.Engine",
@@ -131,7 +131,7 @@ def imported(code: str) -> float:
     size = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
     argv = [sys.executable, "-c", f"{code}; {size}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True, env=env)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=True, env=env)
     return int(done.stdout) * 1024
 
 

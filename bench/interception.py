@@ -43,7 +43,7 @@ DIALECTS = ("responses", "anthropic", "google")
 CROWD = 64
 """From here on there is only what has a floor."""
 TURNS = (50, 400)
-_EXPORT_SECONDS = 120
+_EXPORT_SECONDS = 1800
 FLOORS = {"gate": (10.0, 2.0), "upstream": (3.5, 1.5)}
 
 

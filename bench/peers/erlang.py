@@ -15,7 +15,7 @@ from greenroom.kernel import System
 
 _NODE = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", "-noshell")
 """One scheduler, as we have one thread, and no busy waiting, which would count as CPU time."""
-_SECONDS = 60
+_SECONDS = 600
 _N = {"tell": 50_000, "call": 8_000, "leaves": 400, "restarts": 400}
 
 
