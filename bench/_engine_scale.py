@@ -1,33 +1,38 @@
-"""Thousands of simulated rollouts in one process, for ``engine.py``: memory, and CPU beyond the work itself.
+"""Thousands of simulated rollouts in one process, for ``engine.py``: CPU beside bare tasks, and memory.
 
-The work itself is what simulated sandboxes, their agents and the model do, driven by nothing but plain tasks. Time is
-virtual: nobody waits, and the CPU does the same as in real time. Prints one JSON object.
+Time is virtual on both sides: nobody waits, and the CPU does the same as in real time. Prints one JSON object, figures
+by lap. With ``--quick``, few.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio
-import msgspec
 
+from _floor_rollouts import BOOT, TURN, TURNS, rollouts
+from _laps import Samples, laps
 from greenroom.engine import Engine
 from greenroom.messages import Completion, ModelCall, Text
-from greenroom.sandboxes.base import Exec, SandboxRequest
-from greenroom.sandboxes.simulated import AGENT, SimulatedBackend
 from greenroom.specs import Simulated, TaskSpec
 from greenroom.testing import virtual_backend_options
 
-SPEC = Simulated(boot=1.0, turn=5.0, turns=4)
-_REPLY = msgspec.json.encode({"choices": [{"message": {"role": "assistant", "content": "ok"}}]})
-_WARM = 50
+SPEC = Simulated(boot=BOOT, turn=TURN, turns=TURNS)
 _SAMPLE = 250
+
+
+class Sizes:
+    """How much of everything."""
+
+    def __init__(self, quick: bool) -> None:  # noqa: FBT001
+        self.count, self.concurrency = (1_000, 500) if quick else (10_000, 2_000)
+        self.lap_count, self.lap_concurrency = 500, 250
+        self.laps = 3 if quick else 7
 
 
 async def answer(_: ModelCall) -> Completion:
@@ -46,12 +51,11 @@ def resident() -> int:
 
 
 class Gauge:
-    """Memory and CPU, looked at after every so many outcomes."""
+    """Memory, looked at after every so many outcomes."""
 
     def __init__(self) -> None:
         gc.collect()
         self.start = resident()
-        self.began = time.process_time()
         self.sizes: list[tuple[int, int]] = []
 
     def look(self, done: int) -> None:
@@ -80,58 +84,22 @@ async def play(count: int, concurrency: int, look: Callable[[int], object] = lam
                 look(done)
 
 
-async def bare(count: int, concurrency: int) -> None:
-    """The same work, without anybody who looks after it."""
-    backend = SimulatedBackend(SPEC, connect=_connect)
-    room = asyncio.Semaphore(concurrency)
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            await room.acquire()
-            group.create_task(_rollout(backend, f"r-{number}-1")).add_done_callback(lambda _: room.release())
-
-
-async def _connect(base_url: str, api_key: str, body: bytes) -> tuple[int, bytes]:
-    del base_url, api_key
-    msgspec.json.decode(body)
-    return 200, _REPLY
-
-
-async def _rollout(backend: SimulatedBackend, id: str) -> None:
-    sandbox = await backend.create(SandboxRequest(id=id, rollout_id=id, seconds=1e6))
-    env = {"OPENAI_BASE_URL": "memory:/v1", "OPENAI_API_KEY": "key", "OPENAI_MODEL": "m"}
-    agent = await sandbox.start(Exec(argv=(AGENT,), env=env, stdin=b"go"))
-    await agent.wait()
-    await sandbox.exec(Exec(argv=("/bin/sh", "-c", "true")), timeout=60)
-    await sandbox.close()
-
-
-async def measure(count: int, concurrency: int) -> dict[str, float]:
-    """Everything, after a warm-up."""
-    await play(_WARM, 10)
-    await bare(_WARM, 10)
-    began = time.process_time()
-    await bare(count, concurrency)
-    work = (time.process_time() - began) / count
+async def measure(sizes: Sizes) -> Samples:
+    """Laps beside the floor, and then all of them at once for the memory they take."""
+    ours = partial(play, concurrency=sizes.lap_concurrency)
+    floor = partial(rollouts, concurrency=sizes.lap_concurrency)
+    both = await laps({"floor": floor, "ours": ours}, sizes.lap_count, sizes.laps)
     gauge = Gauge()
-    await play(count, concurrency, gauge.look)
-    cpu = (time.process_time() - gauge.began) / count
+    await play(sizes.count, sizes.concurrency, gauge.look)
+    most = max(size for _, size in gauge.sizes)
     return {
-        "rollouts": count,
-        "concurrency": concurrency,
-        "cpu": cpu,
-        "work_cpu": work,
-        "own_cpu": cpu - work,
-        "bytes_per_live": (max(size for _, size in gauge.sizes) - gauge.start) / concurrency,
-        "bytes_per_outcome": gauge.slope(min(2 * concurrency, count // 2)),
-        "peak_bytes": max(size for _, size in gauge.sizes),
+        "scale": both["ours"],
+        "scale.floor": both["floor"],
+        "scale.live.bytes": [(most - gauge.start) / sizes.concurrency],
+        "scale.outcome.bytes": [gauge.slope(min(2 * sizes.concurrency, sizes.count // 2))],
     }
 
 
-def main() -> None:
-    count, concurrency = (int(text) for text in sys.argv[1:3])
-    found = anyio.run(measure, count, concurrency, backend_options=virtual_backend_options("asyncio"))
-    print(json.dumps(found))
-
-
 if __name__ == "__main__":
-    main()
+    found = anyio.run(measure, Sizes("--quick" in sys.argv), backend_options=virtual_backend_options("asyncio"))
+    print(json.dumps(found))

@@ -2,22 +2,22 @@
 
     python bench/_interception_export.py [--quick]
 
-Prints one JSON object: for each number of turns, what one of them takes: CPU seconds and bytes to export it (the
-outcome's row in the store, and the whole prompt of the last turn), and the bytes in memory it holds.
+Prints one JSON object, figures by lap: for each number of turns, what one of them takes: CPU seconds and bytes to
+export it (the outcome's row in the store, and the whole prompt of the last turn), and the bytes in memory it holds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-import time
 import tracemalloc
 from array import array
-from collections.abc import Callable
 
 import msgspec
 
 from _interception_talk import SAID, token
+from _laps import Run, Samples, laps
 from greenroom.messages import ChatMessage, Completion, Text, ToolResult, ToolUse, Turn, Usage, prompt
 from greenroom.messages.trajectory import Recorder
 
@@ -55,34 +55,32 @@ def export(turns: list[Turn]) -> bytes:
     return msgspec.json.encode((turns, whole.token_ids))
 
 
-def measure(turns: int, rounds: int) -> dict[str, float]:
-    recorded = session(turns)
-    seconds = min(_cpu(lambda: export(recorded)) for _ in range(rounds))
+def sized(turns: int) -> Samples:
+    """Bytes that one of so many turns takes."""
     tracemalloc.start()
     kept = session(turns)
     held, _ = tracemalloc.get_traced_memory()
-    del kept
     tracemalloc.stop()
-    return {
-        f"{turns}.export": seconds / turns,
-        f"{turns}.exported_bytes": len(export(recorded)) / turns,
-        f"{turns}.held_bytes": held / turns,
-    }
+    return {f"{turns}.exported.bytes": [len(export(kept)) / turns], f"{turns}.held.bytes": [held / turns]}
 
 
-def _cpu(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
+async def measure(count: int) -> Samples:
+    """CPU of exporting one turn, sessions of all lengths in turns, and bytes."""
 
+    def exporter(turns: int) -> Run:
+        recorded = session(turns)
 
-def main() -> None:
-    quick = "--quick" in sys.argv
-    found: dict[str, float] = {}
-    for turns in (SESSIONS[0], SESSIONS[2]) if quick else SESSIONS:
-        found |= measure(turns, 5 if quick else 20)
-    print(json.dumps(found))
+        async def run(n: int) -> None:
+            for _ in range(0, n, turns):
+                export(recorded)
+
+        return run
+
+    found = await laps({f"{turns}.export": exporter(turns) for turns in SESSIONS}, SESSIONS[-1], count)
+    for turns in SESSIONS:
+        found |= sized(turns)
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(asyncio.run(measure(5 if "--quick" in sys.argv else 15))))

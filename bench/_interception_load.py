@@ -1,8 +1,11 @@
 """Agents by the thousand, in a process of their own: each keeps its connection and asks one thing after another.
 
-connect {url, keys, dialect, stream, calls}   open the connections
-go {}                                         ask; latencies in seconds, failures
-leave {}                                      close them
+connect {url, keys, dialect, stream}   open the connections
+go {calls}                             ask so many times over each; latencies in seconds
+heard {}                               the last answer to each turn, as text
+leave {}                               close them
+
+Requests say which turn they are in a header, so that a server that reads nothing can give the turn's answer.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
-from _interception_child import Fields, attend
+from _child import Fields, attend
 from _interception_talk import TURNS, bodies, path
 
 _TOGETHER = 100
@@ -36,6 +39,7 @@ class Agent:
         self._at = at
         self._name = b""
         self.latencies: list[float] = []
+        self.heard: dict[int, str] = {}
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -45,10 +49,11 @@ class Agent:
     async def ask(self, calls: int) -> None:
         """Ask so many times. Raises `RuntimeError` for an answer that is none."""
         for _ in range(calls):
-            request = self._next()
+            turn, request = self._at, self._next()
             began = time.perf_counter()
             status, body = await self._post(request)
             self.latencies.append(time.perf_counter() - began)
+            self.heard[turn] = body.decode()
             if status != b"200" or b"error" in body[:64]:
                 raise RuntimeError(f"status {status.decode()}: {body[:300].decode(errors='replace')}")
 
@@ -59,9 +64,10 @@ class Agent:
     def _next(self) -> bytes:
         if not self._name or self._at == 0:
             self._name = b"%08d" % next(self._numbers)
-        body = self._requests[self._at].replace(b"NUMBER", self._name)
-        self._at = (self._at + 1) % TURNS
-        return b"%scontent-length: %d\r\n\r\n%s" % (self._head, len(body), body)
+        turn = self._at
+        body = self._requests[turn].replace(b"NUMBER", self._name)
+        self._at = (turn + 1) % TURNS
+        return b"%sx-turn: %d\r\ncontent-length: %d\r\n\r\n%s" % (self._head, turn, len(body), body)
 
     async def _post(self, request: bytes) -> tuple[bytes, bytes]:
         if self._reader is None or self._writer is None:
@@ -111,6 +117,12 @@ class Load:
         await asyncio.gather(*(agent.ask(fields["calls"]) for agent in self._agents))
         return {"latencies": [one for agent in self._agents for one in agent.latencies]}
 
+    async def heard(self, _: Fields) -> Fields:
+        heard: dict[int, str] = {}
+        for agent in self._agents:
+            heard |= agent.heard
+        return {"answers": [heard[turn] for turn in range(TURNS)]}
+
     async def leave(self, _: Fields) -> Fields:
         for agent in self._agents:
             agent.leave()
@@ -121,7 +133,7 @@ class Load:
 
 def main() -> None:
     load = Load()
-    asyncio.run(attend({"connect": load.connect, "go": load.go, "leave": load.leave}))
+    asyncio.run(attend({"connect": load.connect, "go": load.go, "heard": load.heard, "leave": load.leave}))
 
 
 if __name__ == "__main__":

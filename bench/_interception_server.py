@@ -25,7 +25,7 @@ from pathlib import Path
 
 import anyio
 
-from _interception_child import Fields, attend
+from _child import Fields, attend
 from _interception_talk import SAID, TURNS, prompt_length, token
 from greenroom.actors.board import Board
 from greenroom.actors.budget import share

@@ -1,7 +1,7 @@
 """A model server that thinks of nothing, in a process of its own. Answers as vLLM does, with exact tokens if asked.
 
     wave {size}   from now on hold calls until so many of them have come, then answer all
-    held {}       how many were held at once, at most, since then
+    asked {}      the last request of each turn, as text
 
 Calls that wait while no other comes for a second are answered all the same: not everybody lets so many through.
 """
@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from _interception_child import Fields, attend
+from _child import Fields, attend
 from _interception_talk import FIRST, MORE, SAID, TURNS, prompt_length, token
 
 _QUIET = 1.0
@@ -26,20 +26,15 @@ class Waves:
     """Holds what came until a wave is full."""
 
     def __init__(self) -> None:
-        self._size = 1
+        self.size = 1
         self._held: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self.most = 0
-
-    def begin(self, size: int) -> None:
-        self._size, self.most = size, 0
 
     def add(self, answer: Callable[[], None]) -> None:
         self._held.append(answer)
-        self.most = max(self.most, len(self._held))
         if self._timer is not None:
             self._timer.cancel()
-        if len(self._held) >= self._size:
+        if len(self._held) >= self.size:
             self._release()
         else:
             self._timer = asyncio.get_running_loop().call_later(_QUIET, self._release)
@@ -57,13 +52,16 @@ class Answers:
         self.exact = [_whole(turn, exact=True) for turn in range(TURNS)]
         self.plain = _whole(0, exact=False)
         self.stream = _stream()
+        self.asked = [""] * TURNS
 
     def to(self, body: bytes) -> bytes:
+        # The turn is told by the results of tools.
+        turn = min(body.count(b'"tool_call_id"'), TURNS - 1)
+        self.asked[turn] = body.decode()
         if b'"stream":true' in body or b'"stream": true' in body:
             return self.stream
         exact = b'"return_token_ids":true' in body or b'"return_token_ids": true' in body
-        # The turn is told by the results of tools.
-        return self.exact[min(body.count(b'"tool_call_id"'), TURNS - 1)] if exact else self.plain
+        return self.exact[turn] if exact else self.plain
 
 
 def _whole(turn: int, *, exact: bool) -> bytes:
@@ -140,14 +138,14 @@ async def serve() -> None:
         return {"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
 
     async def wave(fields: Fields) -> Fields:
-        waves.begin(fields["size"])
+        waves.size = fields["size"]
         return {}
 
-    async def held(_: Fields) -> Fields:
-        return {"most": waves.most}
+    async def asked(_: Fields) -> Fields:
+        return {"requests": answers.asked}
 
     async with server:
-        await attend({"where": where, "wave": wave, "held": held})
+        await attend({"where": where, "wave": wave, "asked": asked})
         server.close()
 
 

@@ -1,31 +1,41 @@
 """Peers at pinned versions, each in an environment of its own beside a copy of what the kernel needs.
 
-An environment is made once and kept under ``.cache/bench``, named after everything in it. Each peer runs against the
-kernel in one process there, on one interpreter: a newer one than this, if the peer asks for it and the machine has it.
-What cannot be had is named with the reason and not measured.
+An environment is made once from the peer's lock, which pins everything in it by hash, and kept under ``.cache/bench``.
+A peer that needs a newer Python than this one gets it if the machine has it. A peer that cannot be installed is named
+with the reason and not measured. ``peers/lock.py`` makes the locks.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
+from _laps import Samples, progress
+
 _HERE = Path(__file__).parent
 _CACHE = _HERE.parent / ".cache" / "bench"
-_OURS = ("anyio", "msgspec")
-_INSTALL_SECONDS = 300
-_RUN_SECONDS = 120
-_NODE = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", "-noshell")
-"""One scheduler, as we have one thread, and no busy waiting, which would count as CPU time."""
+KERNEL = ("anyio", "msgspec")
+"""What the kernel needs."""
+_INSTALL_SECONDS = 1800
+_RUN_SECONDS = 1800
+_INSTALL = (
+    "install",
+    "-q",
+    "--disable-pip-version-check",
+    "--no-deps",
+    "--require-hashes",
+    "--only-binary",
+    ":all:",
+    "-r",
+)
 
 
 class Missing(Exception):
@@ -41,33 +51,41 @@ class Peer(Struct, frozen=True):
     python: tuple[int, int] = (3, 11)
     """The oldest it runs on."""
 
+    @property
+    def lock(self) -> Path:
+        """Pins of it and of everything below it."""
+        return _HERE / "peers" / "locks" / f"{self.name}.txt"
 
-PEERS = (
+
+ACTORS = (
     Peer("everything-is-an-actor", "0.1.6", "everything_is_an_actor.py", (3, 12)),
     Peer("pykka", "4.5.0", "pykka_.py"),
     Peer("xoscar", "0.12.2", "xoscar_.py"),
 )
+OPENENV = Peer("openenv", "0.10.0", "openenv_capture.py")
+VERIFIERS = Peer("verifiers", "0.4.0", "verifiers_interception.py")
+PEERS = (*ACTORS, OPENENV, VERIFIERS)
 
 
-def measure(peer: Peer, *, quick: bool) -> tuple[dict[str, float], str]:
-    """The peer's figures and what it ran on. Raises `Missing`."""
+def measure(peer: Peer, *, quick: bool) -> tuple[Samples, str]:
+    """The figures of a peer and of the kernel beside it, and what it ran on. Raises `Missing`."""
     python = environment(peer)
-    paths = [str(_HERE), str(_HERE.parent / "src")]
-    found = _run([str(python), str(_HERE / "peers" / peer.script), *_quick(quick)], PYTHONPATH=os.pathsep.join(paths))
+    found = _figures([str(python), str(_HERE / "peers" / peer.script)], quick=quick)
     return found, f"{peer.pin}, Python {python.parent.parent.name.rpartition('-')[2]}"
 
 
 def environment(peer: Peer) -> Path:
     """Its Python, installed if need be. Raises `Missing`."""
     base, number = interpreter(peer.python)
-    pins = [f"{name}=={version(name)}" for name in _OURS]
-    place = _CACHE / "-".join((peer.name, peer.pin, *(pin.replace("==", "-") for pin in pins), number))
+    pins = hashlib.sha256(peer.lock.read_bytes()).hexdigest()[:12]
+    place = _CACHE / f"{peer.name}-{peer.pin}-{pins}-{number}"
     python = place / "bin" / "python"
     stamp = place / "complete"
     if not stamp.exists():
+        progress(f"installing {peer.name} {peer.pin}")
         shutil.rmtree(place, ignore_errors=True)
         _call([base, "-m", "venv", str(place)])
-        _call([str(python), "-m", "pip", "install", "-q", f"{peer.name}=={peer.pin}", *pins])
+        _call([str(python), "-m", "pip", *_INSTALL, str(peer.lock)])
         stamp.touch()
     return python
 
@@ -98,24 +116,20 @@ def _number(path: str) -> str:
     return _call([path, "-c", "import platform, venv, ensurepip; print(platform.python_version())"]).strip()
 
 
-def erlang(*, quick: bool) -> tuple[dict[str, float], str]:
-    """Erlang/OTP's figures, by its own statistics, and its release. Raises `Missing`."""
+def erlang(*, quick: bool) -> tuple[Samples, str]:
+    """The same for Erlang/OTP, and its release. Raises `Missing`."""
     if not (shutil.which("erl") and shutil.which("erlc")):
         raise Missing("erl is not installed; on Debian: apt-get install erlang-base")
+    release = "io:put_chars(erlang:system_info(otp_release)), halt()."
     with tempfile.TemporaryDirectory() as beams:
         _call(["erlc", "-o", beams, str(_HERE / "peers" / "otp_peer.erl")])
-        scale, rounds = ("5", "2") if quick else ("10", "5")
-        found = _run(["erl", *_NODE, "-pa", beams, "-run", "otp_peer", "main", scale, rounds])
-    return found, f"OTP {found.pop('release'):.0f}"
+        found = _figures([sys.executable, str(_HERE / "peers" / "erlang.py"), beams], quick=quick)
+    return found, f"OTP {_call(['erl', '-noshell', '-eval', release])}"
 
 
-def _quick(quick: bool) -> list[str]:  # noqa: FBT001
-    return ["--quick"] if quick else []
-
-
-def _run(argv: list[str], **more: str) -> dict[str, float]:
-    lines = _call(argv, _RUN_SECONDS, **more).splitlines()
-    found: dict[str, Any] = json.loads(lines[-1])
+def _figures(argv: list[str], *, quick: bool) -> Samples:
+    paths = os.pathsep.join((str(_HERE), str(_HERE.parent / "src")))
+    found: Samples = json.loads(_call([*argv, *(["--quick"] if quick else [])], _RUN_SECONDS, PYTHONPATH=paths))
     return found
 
 

@@ -1,173 +1,203 @@
 """What every bench prints: a table for people and, with ``--json``, one object as the last line of standard output.
 
-    {"name": "kernel", "machine": {...}, "metrics": {key: number}, "ratios": {key: number},
+    {"name": "kernel", "machine": {...}, "metrics": {key: number},
      "targets": [{"key", "value", "must", "aim", "better", "met"}]}
 
-``must`` is what a change may not fall below, ``aim`` where it should go; ``met`` says that ``must``, or else ``aim``,
-is reached. Each may be null, and so may ``value``, if it could not be measured here: the reason is in ``machine``.
+A target says the same on every machine. It is a ratio of two metrics, ``"gate.64.cpu / floor.64.cpu"``, or else a
+quantity in one of the units of `COUNTED`. A ratio is the median of those of the laps; in each lap both are measured one
+after the other. ``must`` is what a change may not fall below, ``aim`` what is worth reaching. What could not be
+measured here has no target: the reason is in ``machine``.
 """
 
 from __future__ import annotations
 
-import gc
+import argparse
 import json
 import os
 import platform
-import time
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from msgspec import Struct, to_builtins
 
+from _laps import Samples
+
 Better = Literal["lower", "higher"]
-Run = Callable[[int], Awaitable[object]]
+COUNTED = ("bytes", "requests", "threads", "sandboxes", "wakeups")
+"""Units that no machine's speed changes: the last word of a key. What has none of them is in seconds."""
+_OVER = " / "
+_SECONDS = (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0))
 
 
-class Target(Struct, frozen=True, kw_only=True):
-    """A figure somebody counts on."""
+class Mark(Struct, frozen=True, kw_only=True):
+    """What a figure is held against: another one, ``over``, or a number where no machine's speed changes it.
 
-    key: str
-    value: float | None
-    must: float | None
-    aim: float | None
-    better: Better
+    Raises:
+        ValueError: It is held against a number, but is a time.
+    """
+
+    of: str
+    over: str = ""
+    must: float
+    aim: float
+    better: Better = "lower"
+
+    def __post_init__(self) -> None:
+        if not self.over and unit_of(self.of) not in COUNTED:
+            raise ValueError(f"{self.of} depends on the machine: it needs something to be held against")
 
     @property
-    def met(self) -> bool:
-        """Whether it is as good as it must be; as it should be, if nothing must."""
-        mark = self.aim if self.must is None else self.must
-        return self.value is not None and (mark is None or self._reaches(self.value, mark))
+    def key(self) -> str:
+        """Of its target."""
+        return f"{self.of}{_OVER}{self.over}" if self.over else self.of
 
     @property
-    def aimed(self) -> bool:
-        """Whether it is as good as it should be."""
-        return self.value is not None and self.aim is not None and self._reaches(self.value, self.aim)
+    def needs(self) -> list[str]:
+        """The figures it takes."""
+        return [self.of, self.over] if self.over else [self.of]
 
-    def _reaches(self, value: float, mark: float) -> bool:
+    def reached(self, value: float, mark: float) -> bool:
+        """Whether a value is as good as a mark."""
         return value <= mark if self.better == "lower" else value >= mark
 
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One line of the table: what was measured, and its figures in the order of the table's columns."""
-
-    title: str
-    cells: tuple[str, ...]
+    def values(self, samples: Samples) -> list[float]:
+        """The target's value in each lap."""
+        if not self.over:
+            return samples[self.of]
+        return [one / other for one, other in zip(samples[self.of], samples[self.over], strict=True)]
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """All a bench found out."""
 
     name: str
-    machine: dict[str, Any]
-    metrics: dict[str, float]
-    ratios: dict[str, float]
-    targets: list[Target]
+    machine: Mapping[str, Any]
+    samples: Samples
+    marks: Sequence[Mark]
+
+    @property
+    def measured(self) -> list[Mark]:
+        """The marks that something was measured for."""
+        return [mark for mark in self.marks if all(key in self.samples for key in mark.needs)]
+
+    def metrics(self) -> dict[str, float]:
+        """The median of each figure, and the extremes of each ratio."""
+        found = {key: median(values) for key, values in self.samples.items()}
+        for mark in self.measured:
+            values = mark.values(self.samples)
+            found |= {f"{mark.key} min": min(values), f"{mark.key} max": max(values)} if mark.over else {}
+        return found
+
+    def targets(self) -> list[dict[str, Any]]:
+        """The verdict on each."""
+        return [self._target(mark) for mark in self.measured]
+
+    def _target(self, mark: Mark) -> dict[str, Any]:
+        value = median(mark.values(self.samples))
+        named = {key: field for key, field in to_builtins(mark).items() if key not in ("of", "over")}
+        return {"key": mark.key, "value": value, **named, "met": mark.reached(value, mark.must)}
 
     def as_json(self) -> str:
         """The one object."""
-        report = to_builtins(self)
-        report["targets"] = [{**to_builtins(target), "met": target.met} for target in self.targets]
-        return json.dumps(report)
+        return json.dumps(
+            {"name": self.name, "machine": self.machine, "metrics": self.metrics(), "targets": self.targets()}
+        )
+
+    def show(self) -> None:
+        """The tables, and how many targets are met."""
+        named = ("cpu", "cores", "system", "python", "load")
+        print(" · ".join(f"{key} {self.machine[key]}" for key in named))
+        print(f"again: {' '.join((os.path.relpath(sys.executable), os.path.relpath(sys.argv[0]), *sys.argv[1:]))}")
+        for name, what in self.machine.get("peers", {}).items():
+            print(f"{name}: {what}")
+        marks = self.measured
+        _table(("target", "ours", "beside", "ratio", "of all laps", "must", "aim", ""), map(self._row, marks))
+        used = {key for mark in marks for key in mark.needs}
+        others = [(key, figure(key, median(values))) for key, values in self.samples.items() if key not in used]
+        _table(("for information", ""), others)
+        self._sum_up()
+
+    def _row(self, mark: Mark) -> tuple[str, ...]:
+        values = mark.values(self.samples)
+        value, figures = median(values), [figure(key, median(self.samples[key])) for key in mark.needs]
+        sign = "<=" if mark.better == "lower" else ">="
+        words = [f"{sign} {number(each) if mark.over else figure(mark.of, each)}" for each in (mark.must, mark.aim)]
+        spread = (number(value), f"{number(min(values))}-{number(max(values))}") if mark.over else ("", "")
+        verdict = "as aimed" if mark.reached(value, mark.aim) else "met" if mark.reached(value, mark.must) else "MISSED"
+        return (mark.key, figures[0], figures[1] if mark.over else "", *spread, *words, verdict)
+
+    def _sum_up(self) -> None:
+        targets = self.targets()
+        missed = [target["key"] for target in targets if not target["met"]]
+        absent = len(self.marks) - len(targets)
+        print(f"\n{self.name}: {len(targets) - len(missed)} of {len(targets)} met", end="")
+        print(f"; missed: {', '.join(missed)}" if missed else "", end="")
+        print(f"; {absent} could not be measured here" if absent else "")
 
 
 def machine(**more: object) -> dict[str, Any]:
     """Where the figures are from."""
-    models = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
-        "cpu": models[0].partition(":")[2].strip() if models else platform.processor(),
+        "cpu": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
         **more,
     }
 
 
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+def main(doc: str | None, run: Callable[..., Report]) -> None:
+    """A bench's command line."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one object with every figure, as the last line")
+    parser.add_argument("--quick", action="store_true", help="few short laps, rough figures")
+    parser.add_argument("--alone", action="store_true", help="without the peers")
+    options = parser.parse_args()
+    report = run(quick=options.quick, alone=options.alone)
+    report.show()
+    if options.json:
+        print(report.as_json())
 
 
-async def race(runs: Mapping[str, Run], n: int, rounds: int) -> dict[str, float]:
-    """CPU seconds for each of ``n`` operations, the best of ``rounds``; the contestants take turns in every round.
-
-    All of them begin with a clean heap and run with the collector on, as programs do.
-    """
-    best = dict.fromkeys(runs, float("inf"))
-    for _ in range(rounds):
-        for name, run in runs.items():
-            best[name] = min(best[name], await _timed(run, n))
-    return {name: seconds / n for name, seconds in best.items()}
+def unit_of(key: str) -> str:
+    """The last word of a key."""
+    return key.rpartition(".")[2]
 
 
-async def _timed(run: Run, n: int) -> float:
-    gc.collect()
-    gc.freeze()
-    start = time.process_time()
-    await run(n)
-    seconds = time.process_time() - start
-    gc.unfreeze()
-    return seconds
+def figure(key: str, value: float) -> str:
+    """A value with the unit that its key says."""
+    unit = unit_of(key)
+    if unit == "bytes":
+        return _scaled(value, (("bytes", 1), ("kB", 1e3), ("MB", 1e6)))
+    return f"{number(value)} {unit}" if unit in COUNTED else _scaled(value, _SECONDS)
 
 
-def number(value: float | None) -> str:
+def number(value: float) -> str:
     """Three figures, which is more than most are good for."""
-    if value is None:
-        return "-"
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def seconds(value: float) -> str:
-    """In the unit that reads best."""
-    for unit, size in (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3)):
-        if value < 1000 * size:
-            return f"{number(value / size)} {unit}"
-    return f"{number(value)} s"
+def _scaled(value: float, units: Sequence[tuple[str, float]]) -> str:
+    """In the unit that reads best, the largest that it has one of."""
+    unit, size = max((each for each in units if each[1] <= value), key=lambda each: each[1], default=units[0])
+    return f"{number(value / size)} {unit}"
 
 
-def table(title: str, columns: tuple[str, ...], rows: list[Row]) -> None:
-    """Print rows under a heading, right-aligned but for their titles."""
-    lines = [(title, *columns), *((row.title, *row.cells) for row in rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Right-aligned but for its titles."""
+    lines = [heads, *rows]
+    if len(lines) == 1:
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, tuple("-" * width for width in widths))
     print()
-    for at, line in enumerate(lines):
-        first, *rest = (
-            text.ljust(width) if not i else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        print("  ".join((first, *rest)).rstrip())
-        if at == 0:
-            print("  ".join("-" * width for width in widths))
-
-
-def print_targets(targets: list[Target]) -> None:
-    """The verdict, in a table."""
-    rows = [
-        Row(
-            title=target.key,
-            cells=(
-                number(target.value),
-                _mark(target, target.must),
-                _mark(target, target.aim),
-                _verdict(target),
-            ),
-        )
-        for target in targets
-    ]
-    table("target", ("value", "must", "aim", ""), rows)
-
-
-def _mark(target: Target, mark: float | None) -> str:
-    return "-" if mark is None else f"{'<=' if target.better == 'lower' else '>='} {number(mark)}"
-
-
-def _verdict(target: Target) -> str:
-    if target.value is None:
-        return "not measured"
-    if target.aimed:
-        return "as aimed"
-    if target.must is None and target.aim is not None:
-        return "below the aim"
-    return "met" if target.met else "MISSED"
+    for first, *rest in lines:
+        cells = (text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))
+        print("  ".join((first.ljust(widths[0]), *cells)).rstrip())

@@ -1,175 +1,139 @@
-"""What does a rollout cost the process that runs it, beside the same one through verifiers, and thousands at once?
+"""What does a rollout cost the process that runs it, beside the least that does the same, and beside verifiers?
 
     .venv/bin/python bench/engine.py [--json] [--quick] [--alone]
 
-``rollouts``: an agent that makes four calls, in a sandbox of its own, judged by one command; 256 at once. greenroom
-seals each with bubblewrap where that is installed; verifiers' subprocess runtime seals nothing. Both are asked for the
-same by the same agent and the same model server, one after the other, in turns, each in a process of its own whose CPU
-time, event-loop lag and peak memory these are; agents and the model server are other processes. ``scale``: ten thousand
-simulated rollouts, two thousand at once, in one process and in virtual time; ``own`` is what is left of its CPU time
-without that of the simulation itself. ``--alone`` leaves verifiers
-out, ``--quick`` is for a look. It takes about four minutes, and some more to install verifiers once.
+``rollouts``: an agent that makes four calls, in a sandbox of its own, judged by one command, kept in a store; 128 at
+once. ``rollouts.floor`` spawns the same bubblewrap command line and watches its pidfd, forwards the same calls with a
+bare aiohttp server and client, and keeps as many bytes in a SQLite group commit. verifiers' subprocess runtime seals
+nothing and keeps nothing. All are asked for the same by the same agent and the same model server, in turns, each in a
+process of its own whose CPU time and event-loop lag these are; agents and the model server are other processes.
+
+``store`` is one outcome of eight turns, beside a SQLite group commit of the same bytes. ``scale``: ten thousand
+simulated rollouts, two thousand at once, in one process and in virtual time, beside bare tasks that wait as often and
+pass the same bytes. Bytes are absolute: they are the same on a slower machine.
+
+``--alone`` leaves verifiers out. It takes about four minutes, and some more to install verifiers once.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from _interception_child import HERE, Child
-from _peers import Missing, Peer, environment
-from _report import Report, Row, Target, machine, number, print_targets, seconds, table
+from _child import HERE, Child, ChildError, Fields
+from _engine_load import SYSTEM_PYTHON
+from _laps import Samples, progress
+from _peers import VERIFIERS, Missing, environment
+from _report import Mark, Report, machine, main
 
-VERIFIERS = Peer("verifiers", "0.4.0", "verifiers_engine.py")
-MILLI, MEGA, KIBI = 1e-3, 1e6, 1024
-_SECONDS = 600
-_IMPORTS = {
-    "import.greenroom.MB": "import greenroom",
-    "import.engine.MB": "import greenroom; greenroom.Engine",
+_SECONDS = 1800
+IMPORTS = {
+    "import.greenroom.bytes": "import greenroom",
+    "import.engine.bytes": "import greenroom; greenroom.Engine",
 }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one object with every figure, as the last line")
-    parser.add_argument("--quick", action="store_true", help="few rollouts, rough figures")
-    parser.add_argument("--alone", action="store_true", help="without verifiers")
-    options = parser.parse_args()
-    report = run(quick=options.quick, alone=options.alone)
-    show(report)
-    if options.json:
-        print(report.as_json())
+MARKS = (
+    Mark(of="rollouts.cpu", over="rollouts.floor.cpu", must=5.0, aim=2.0),
+    Mark(of="store", over="store.floor", must=10.0, aim=4.0),
+    Mark(of="scale", over="scale.floor", must=50.0, aim=20.0),
+    Mark(of="rollouts.peak.bytes", must=120e6, aim=80e6),
+    Mark(of="import.greenroom.bytes", must=60e6, aim=30e6),
+    Mark(of="import.engine.bytes", must=80e6, aim=50e6),
+    Mark(of="scale.live.bytes", must=64 * 1024, aim=32 * 1024),
+    Mark(of="scale.outcome.bytes", must=1000, aim=100),
+)
+PEER_MARKS = (
+    Mark(of="verifiers.cpu", over="rollouts.cpu", must=1.0, aim=4.0, better="higher"),
+    Mark(of="verifiers.lag_p99", over="rollouts.lag_p99", must=1.0, aim=10.0, better="higher"),
+    Mark(of="verifiers.peak.bytes", over="rollouts.peak.bytes", must=1.0, aim=2.0, better="higher"),
+)
 
 
 def run(*, quick: bool, alone: bool) -> Report:
     """Everything, one after another."""
     peers: dict[str, str] = {}
-    metrics = rollouts(32 if quick else 256, 1 if quick else 2, peers, alone=alone)
-    scale = ("1000", "500") if quick else ("10000", "2000")
-    metrics |= {f"scale.{key}": value for key, value in child(HERE / "_engine_scale.py", *scale).items()}
-    metrics |= {key: imported(code) for key, code in _IMPORTS.items()}
-    ratios = {
-        key: metrics[f"verifiers.{key}"] / metrics[f"greenroom.{key}"]
-        for key in ("cpu", "wall", "lag_p99", "peak_MB")
-        if f"verifiers.{key}" in metrics
-    }
+    samples: Samples = {}
+    try:
+        samples |= rollouts(peers, quick=quick, alone=alone)
+    except Missing as missing:
+        peers["local rollouts"] = f"not measured: {missing}"
+    for name, script in (("the store", "_engine_store.py"), ("simulated rollouts", "_engine_scale.py")):
+        progress(name)
+        samples |= figures(HERE / script, quick=quick)
+    samples |= {key: [imported(code)] for key, code in IMPORTS.items()}
     return Report(
         name="engine",
         machine=machine(peers=peers, clock="CPU time of the engine's process", quick=quick),
-        metrics=metrics,
-        ratios=ratios,
-        targets=targets(metrics, ratios),
+        samples=samples,
+        marks=MARKS if alone else (*MARKS, *PEER_MARKS),
     )
 
 
-def rollouts(count: int, rounds: int, peers: dict[str, str], *, alone: bool) -> dict[str, float]:
-    """The same through both, in turns; of each figure the best."""
-    metrics: dict[str, float] = {}
-    with Child(sys.executable, HERE / "_interception_upstream.py") as upstream:
-        args = (upstream.ask("where")["url"], str(count), str(count))
-        for _ in range(rounds):
-            keep(metrics, "greenroom", child(HERE / "_engine_ours.py", *args))
-            if alone:
-                continue
+def rollouts(peers: dict[str, str], *, quick: bool, alone: bool) -> Samples:
+    """The same through all of them, in turns. Raises `Missing`."""
+    if shutil.which("bwrap") is None or not Path(SYSTEM_PYTHON).exists():
+        raise Missing(f"they need bubblewrap and {SYSTEM_PYTHON}; on Debian: apt-get install bubblewrap python3")
+    count, laps = (32, 3) if quick else (128, 5)
+    samples: Samples = {}
+    with ExitStack() as stack:
+        url = child(stack, "_interception_upstream.py").ask("where")["url"]
+        warm = {"url": url, "count": 8, "concurrency": 8}
+        children = ours(stack, warm)
+        if not alone:
             try:
-                python = environment(VERIFIERS)
-                keep(metrics, "verifiers", child(HERE / "peers" / VERIFIERS.script, *args, python=str(python)))
+                children["verifiers"] = invited(stack, warm)
                 peers["verifiers"] = VERIFIERS.pin
-            except Missing as missing:
-                peers["verifiers"] = f"not measured: {missing}"
-    return metrics
+            except (Missing, ChildError) as error:
+                peers["verifiers"] = f"not measured: {error}"
+        for number in range(laps):
+            progress(f"local rollouts, lap {number + 1} of {laps}: {', '.join(children)}")
+            for name, one in children.items():
+                for key, value in one.ask("lap", _SECONDS, url=url, count=count, concurrency=count).items():
+                    samples.setdefault(f"{name}.{key}", []).append(value)
+    return samples
 
 
-def keep(metrics: dict[str, float], name: str, found: dict[str, float]) -> None:
-    """The lower one of each figure."""
-    for key, value in found.items():
-        metrics[f"{name}.{key}"] = min(value, metrics.get(f"{name}.{key}", value))
-    metrics[f"{name}.per_cpu_second"] = 1.0 / metrics[f"{name}.cpu"]
+def ours(stack: ExitStack, warm: Fields) -> dict[str, Child]:
+    """The floor and the engine, both warm; the floor seals and keeps what the engine does."""
+    floor, engine = (child(stack, script) for script in ("_floor_engine.py", "_engine_ours.py"))
+    size = int(engine.ask("lap", _SECONDS, **warm)["outcome.bytes"])
+    floor.ask("teach", **engine.ask("seal"), bytes=size)
+    floor.ask("lap", _SECONDS, **warm)
+    return {"rollouts.floor": floor, "rollouts": engine}
 
 
-def child(script: Path, *args: str, python: str = sys.executable) -> dict[str, float]:
-    """What a process found out. Raises `Missing`."""
+def invited(stack: ExitStack, warm: Fields) -> Child:
+    """verifiers, warm. Raises `Missing`, `ChildError`."""
+    peer = child(stack, "peers/verifiers_engine.py", str(environment(VERIFIERS)))
+    peer.ask("lap", _SECONDS, **warm)
+    return peer
+
+
+def child(stack: ExitStack, script: str, python: str = sys.executable) -> Child:
+    return stack.enter_context(Child(python, HERE / script))
+
+
+def figures(script: Path, *, quick: bool) -> Samples:
+    """What a process found out."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent / "src")))}
-    argv = [python, str(script), *args]
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=True, env=env)
-    except subprocess.CalledProcessError as error:
-        raise Missing(f"{script.name}: {(error.stderr.strip().splitlines() or ['no output'])[-1]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise Missing(f"{script.name} did not end within {_SECONDS} s") from error
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    argv = [sys.executable, str(script), *(["--quick"] if quick else [])]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=_SECONDS, check=True, env=env)
+    found: Samples = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def imported(code: str) -> float:
-    """Megabytes of a process that has done nothing but this."""
+    """Bytes of a process that has done nothing but this."""
     size = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
     argv = [sys.executable, "-c", f"{code}; {size}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True, env=env)
-    return int(done.stdout) * KIBI / MEGA
-
-
-def targets(metrics: dict[str, float], ratios: dict[str, float]) -> list[Target]:
-    """What the figures are held against."""
-
-    def most(key: str, value: float, must: float, aim: float | None = None) -> Target:
-        return Target(key=key, value=value, must=must, aim=aim, better="lower")
-
-    return [
-        most("rollouts.cpu_ms", metrics["greenroom.cpu"] / MILLI, 10.0, 6.0),
-        most("rollouts.lag_p99_ms", metrics["greenroom.lag_p99"] / MILLI, 100.0),
-        most("rollouts.peak_MB", metrics["greenroom.peak_MB"], 120.0),
-        most("import.MB", metrics["import.greenroom.MB"], 60.0),
-        most("scale.KiB_per_live", metrics["scale.bytes_per_live"] / KIBI, 64.0),
-        most("scale.own_cpu_ms", metrics["scale.own_cpu"] / MILLI, 3.0),
-        most("scale.bytes_per_outcome", metrics["scale.bytes_per_outcome"], 1000.0),
-        Target(key="verifiers.cpu", value=ratios.get("cpu"), must=1.0, aim=4.0, better="higher"),
-        Target(key="verifiers.lag_p99", value=ratios.get("lag_p99"), must=1.0, aim=10.0, better="higher"),
-    ]
-
-
-def show(report: Report) -> None:
-    """Tables for people."""
-    metrics = report.metrics
-    print(f"{report.machine['cpu']}, {report.machine['cores']} cores, Python {report.machine['python']}")
-    rows = [
-        Row(
-            title=name,
-            cells=(
-                seconds(metrics[f"{name}.cpu"]),
-                number(metrics[f"{name}.per_cpu_second"]),
-                seconds(metrics[f"{name}.lag_p99"]),
-                seconds(metrics[f"{name}.lag_max"]),
-                f"{number(metrics[f'{name}.peak_MB'])} MB",
-            ),
-        )
-        for name in ("greenroom", "verifiers")
-        if f"{name}.cpu" in metrics
-    ]
-    table("rollouts", ("CPU each", "per CPU second", "lag p99", "lag at most", "peak memory"), rows)
-    rows = [
-        Row(
-            title=f"{number(metrics['scale.rollouts'])}, {number(metrics['scale.concurrency'])} at once",
-            cells=(
-                seconds(metrics["scale.own_cpu"]),
-                seconds(metrics["scale.work_cpu"]),
-                f"{number(metrics['scale.bytes_per_live'] / KIBI)} KiB",
-                f"{number(metrics['scale.bytes_per_outcome'])} B",
-            ),
-        )
-    ]
-    table("simulated", ("own CPU each", "the work itself", "memory of a live one", "left by each"), rows)
-    for key in _IMPORTS:
-        print(f"{key.removesuffix('.MB')}: {number(metrics[key])} MB")
-    for name, what in report.machine["peers"].items():
-        print(f"\n{name}: {what}")
-    print_targets(report.targets)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=True, env=env)
+    return int(done.stdout) * 1024
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, run)

@@ -1,262 +1,213 @@
-"""What does a model call cost that passes through us, beside one that does not, and beside our peers?
+"""What does a model call cost that passes through us, beside a bare server, and beside our peers?
 
     .venv/bin/python bench/interception.py [--json] [--quick] [--alone]
 
-CPU time of the server's process for each completion, the best of two rounds: from the first byte of the request to
-the turn that is recorded, through the mailbox its rollout has in an engine. Agents and a model server that thinks of
-nothing are processes of their own, on loopback. Calls come in waves: none is answered before all of them are held at
-once. Connections are made, and warmed, before. ``upstream`` asks for the exact tokens, 4,500 and more for each prompt;
-``plain`` asks for none, as verifiers does; ``gate`` is answered by a thread with a loop of its own, ``desk`` rollout by
-rollout in the server's. Under ``restless`` Python's garbage collector is as
-Python has it; an engine tells it to come less often. Latencies are medians.
-``--quick`` is for a look. ``--alone`` leaves the peers out. It takes about four minutes, and some more to install the
-peers once.
+CPU time of the server's process for each completion, the median of laps in which all servers take turns: from the first
+byte of the request to the turn that is recorded, through the mailbox its rollout has in an engine. The number in a name
+is that of the calls held at once: none is answered before all of them are there. Agents and a model server that thinks
+of nothing are processes of their own, on loopback; connections are made, and warmed, before.
+
+``gate`` is answered by a thread with a loop of its own; ``gate.floor`` is a bare aiohttp server that reads the same
+bytes and answers the same bytes. ``upstream`` asks for the exact tokens, 4,500 and more for each prompt;
+``upstream.floor`` is a bare aiohttp server that forwards with a bare aiohttp client, the same bytes on all sides.
+``plain`` asks for no tokens, as verifiers does. ``restless`` is the gate with Python's garbage collector as Python has
+it; an engine tells it to come less often. ``.latency`` is the least of a lap. ``registered`` are idle rollouts as an
+engine has them, ``waiting`` those with a task at the desk of each; ``among`` is a call of one beside ten thousand of
+them. ``turns`` is a session's export, by its length: it should not matter.
+
+``--alone`` leaves the peers out. It takes about five minutes, and some more to install the peers once.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 
-from _interception_child import HERE, Child
-from _interception_rig import KINDS, Rig, Sizes
-from _peers import Missing, Peer
-from _report import Report, Row, Target, machine, number, print_targets, seconds, table
+from _child import HERE, ChildError
+from _interception_idle import Sizes as IdleSizes
+from _interception_idle import idle
+from _interception_lane import KINDS, Lane, Upstream, raise_file_limit
+from _laps import Samples, progress
+from _peers import OPENENV, VERIFIERS, Missing, environment
+from _report import Mark, Report, machine, main
 
-PEERS = (
-    Peer("openenv", "0.10.0", "openenv_capture.py"),
-    Peer("verifiers", "0.4.0", "verifiers_interception.py"),
-)
-MAIN = ("upstream", "gate")
-CROWD = 64
-"""From here on there is only what has a target."""
-IDLE = ("registered", "waiting")
+PEERS = (OPENENV, VERIFIERS)
+EQUALS = {"openenv": "upstream", "verifiers": "plain"}
+"""What does the same as each peer."""
+MAIN = ("gate", "upstream")
 DIALECTS = ("responses", "anthropic", "google")
-MILLI, MEGA = 1e-3, 1e6
-_EXPORT_SECONDS = 120
+CROWD = 64
+"""From here on there is only what has a floor."""
+TURNS = (50, 400)
+_EXPORT_SECONDS = 1800
+FLOORS = {"gate": (10.0, 2.0), "upstream": (3.5, 1.5)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one object with every figure, as the last line")
-    parser.add_argument("--quick", action="store_true", help="few calls, few at once, rough figures")
-    parser.add_argument("--alone", action="store_true", help="without the peers")
-    options = parser.parse_args()
-    report = run(quick=options.quick, alone=options.alone)
-    show(report)
-    if options.json:
-        print(report.as_json())
+class Sizes:
+    """Laps and calls over each connection in a lap, by the number of calls held at once."""
+
+    def __init__(self, *, quick: bool) -> None:
+        self.laps = {1: 3, 64: 3} if quick else {1: 7, 64: 7, 512: 5, 2000: 3}
+        self.calls = {1: 128, 64: 4, 512: 1, 2000: 1}
+
+
+class Bench:
+    """The lanes, and what was found out about them."""
+
+    def __init__(self, stack: ExitStack, sizes: Sizes) -> None:
+        self.samples: Samples = {}
+        self.peers: dict[str, str] = {}
+        self._stack, self._sizes = stack, sizes
+        self.upstream = Upstream(stack)
+        self._lanes: dict[str, Lane] = {}
+        for name in MAIN:  # whoever is compared comes one after the other
+            self._lanes[f"{name}.floor"] = Lane.floor(stack, self.upstream.url)
+            self._lanes[name] = Lane.ours(stack, self.upstream.url, name)
+        self._lanes |= {name: Lane.ours(stack, self.upstream.url, name) for name in ("desk", "plain")}
+
+    def invite(self) -> None:
+        """The peers that can be had."""
+        for peer in PEERS:
+            try:
+                python = environment(peer)
+                lane = Lane(self._stack, self.upstream.url, python, HERE / "peers" / peer.script, self.upstream.url)
+                lane.open(count=1)
+                self._lanes[peer.name], self.peers[peer.name] = lane, peer.pin
+            except (Missing, ChildError) as error:
+                self.peers[peer.name] = f"not measured: {error}"
+
+    def calls(self) -> None:
+        """Both kinds of reply, by the number of calls that are held."""
+        for held in self._sizes.laps:
+            names = [name for name in self._lanes if name.removesuffix(".floor") in MAIN or held <= CROWD]
+            names = [name for name in names if name != "desk" or held == 1]
+            for kind in KINDS:
+                self._side_by_side(names, held, kind)
+
+    def dialects(self) -> None:
+        """The gate in each."""
+        for dialect in DIALECTS:
+            for kind in KINDS:
+                self._side_by_side(["gate.floor", "gate"], CROWD, kind, dialect)
+
+    def restless(self) -> None:
+        """As many calls at once as there are, with Python's collector as it is."""
+        held = max(self._sizes.laps)
+        self._lanes["restless"] = Lane.ours(self._stack, self.upstream.url, "gate", "restless")
+        self._side_by_side(["restless"], held, "whole")
+
+    def _side_by_side(self, names: list[str], held: int, kind: str, dialect: str = "chat") -> None:
+        progress(f"{held} at once, {kind}, {dialect}: {', '.join(names)}")
+        self._learn(kind, dialect)
+        self.upstream.wave(held)
+        rest = ".".join((*([dialect] if dialect != "chat" else []), kind, str(held)))
+        present = [name for name in names if self._tried(name, rest, lambda lane: lane.enter(held, kind, dialect))]
+        for _ in range(self._sizes.laps[held]):
+            present = [name for name in present if self._tried(name, rest, partial(self._lap, f"{name}.{rest}", held))]
+        for name in present:
+            self._tried(name, rest, Lane.leave)
+
+    def _lap(self, key: str, held: int, lane: Lane) -> None:
+        cpu, latency = lane.lap(self._sizes.calls[held])
+        self.samples.setdefault(key, []).append(cpu)
+        if held == 1:
+            self.samples.setdefault(f"{key}.latency", []).append(latency)
+
+    def _tried(self, name: str, rest: str, work: Callable[[Lane], None]) -> bool:
+        """Whether it went well. A peer that fails is out from there on; whatever else fails is an error."""
+        try:
+            work(self._lanes[name])
+        except ChildError as error:
+            if name not in self.peers:
+                raise
+            self.peers[name] += f"; not {rest}, and nothing after it: {error}"
+            for key in (f"{name}.{rest}", f"{name}.{rest}.latency"):
+                self.samples.pop(key, None)
+            del self._lanes[name]
+            return False
+        return True
+
+    def _learn(self, kind: str, dialect: str) -> None:
+        """Have the floors do what ours do."""
+        self.upstream.wave(1)
+        for name in MAIN:
+            answers = self._lanes[name].learn(kind, dialect)
+            self._lanes[f"{name}.floor"].teach(answers, self.upstream.asked() if name == "upstream" else [])
 
 
 def run(*, quick: bool, alone: bool) -> Report:
     """Everything, one after another."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    sizes = Sizes(quick=quick)
+    raise_file_limit()
     with ExitStack() as stack:
-        rig = Rig(stack, sizes)
-        peers, servers = found_peers(rig) if not alone else ({}, {})
-        ours = rig.ours()
-        for turn in range(sizes.rounds):
-            for held in sizes.calls:
-                for name, why in side_by_side(rig, held, ours, servers if turn == 0 else {}):
-                    peers[name] += why
-                    servers = servers if not why else {one: servers[one] for one in servers if one != name}
-        for dialect in DIALECTS:
-            for kind in KINDS:
-                rig.measure(f"gate.{dialect}", ours, CROWD, kind, sizes.calls[CROWD], dialect)
+        bench = Bench(stack, Sizes(quick=quick))
+        if not alone:
+            bench.invite()
+        bench.calls()
+        bench.dialects()
         if not quick:
-            restlessly(rig)
-        rig.idle()
-        metrics = rig.metrics | export(quick=quick)
-    ratios = ratios_of(metrics)
+            bench.restless()
+        samples = bench.samples
+        for name, model in (("registered", "gate"), ("waiting", "desk")):
+            progress(f"idle rollouts, {name}")
+            samples |= idle(bench.upstream.url, name, IdleSizes(quick=quick), model)
+    progress("sessions of many turns")
+    samples |= export(quick=quick)
     return Report(
         name="interception",
-        machine=machine(peers=peers, clock="CPU time of the server's process", quick=quick),
-        metrics=metrics,
-        ratios=ratios,
-        targets=targets(metrics, ratios),
+        machine=machine(peers=bench.peers, clock="CPU time of the server's process", quick=quick),
+        samples=samples,
+        marks=[*marks(samples), *([] if alone else peer_marks(samples))],
     )
 
 
-def found_peers(rig: Rig) -> tuple[dict[str, str], dict[str, Child]]:
-    """What each peer is, or why there is none, and those there are."""
-    what: dict[str, str] = {}
-    servers: dict[str, Child] = {}
-    for peer in PEERS:
-        try:
-            servers[peer.name] = rig.peer(peer)
-            what[peer.name] = peer.pin
-        except Missing as missing:
-            what[peer.name] = f"not measured: {missing}"
-    return what, servers
-
-
-def side_by_side(rig: Rig, held: int, ours: Child, peers: dict[str, Child]) -> Iterator[tuple[str, str]]:
-    """Everybody with so many calls at once, one after another; the peers that did not manage, and why."""
-    for kind in KINDS:
-        if held == 1:
-            rig.direct(kind)
-            rig.measure("desk", ours, held, kind, rig.sizes.calls[held])
-        for name in (*MAIN, "plain") if held <= CROWD else MAIN:
-            rig.measure(name, ours, held, kind, rig.sizes.calls[held])
-        for name, server in peers.items() if held <= CROWD or kind == "whole" else ():
-            yield name, rig.try_peer(name, server, held, kind, rig.sizes.peer_calls[held])
-
-
-def restlessly(rig: Rig) -> None:
-    """As many calls at once as there are, with Python's collector as it is."""
-    restless, held = rig.ours("restless"), max(rig.sizes.calls)
-    for name in MAIN:
-        for kind in KINDS:
-            rig.measure(f"{name}.restless", restless, held, kind, rig.sizes.calls[held])
-
-
-def export(*, quick: bool) -> dict[str, float]:
+def export(*, quick: bool) -> Samples:
     """Figures of long sessions, from a process of its own."""
     argv = [sys.executable, str(HERE / "_interception_export.py"), *(["--quick"] if quick else [])]
     env = {"PYTHONPATH": str(HERE.parent / "src")}
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=_EXPORT_SECONDS, check=True, env=env)
-    found: dict[str, float] = json.loads(done.stdout)
-    return {f"turns.{key}": value for key, value in found.items()}
+    found: Samples = json.loads(done.stdout)
+    return {f"turns.{key}": values for key, values in found.items()}
 
 
-def ratios_of(metrics: dict[str, float]) -> dict[str, float]:
-    """One figure over another: flatness, growth, and what peers take of what we take."""
-    found: dict[str, float] = {}
-    most = max(int(key.split(".")[-2]) for key in metrics if key.startswith("gate.whole."))
-    for name in (*MAIN, *(f"{name}.restless" for name in MAIN)):
-        for kind in KINDS:
-            many, one = metrics.get(f"{name}.{kind}.{most}.cpu"), metrics[f"{name.partition('.')[0]}.{kind}.1.cpu"]
-            if many is not None:
-                found[f"{name}.{kind}.{most}_over_1"] = many / one
-    turns = numbers_of_turns(metrics)
-    for what in ("export", "exported_bytes", "held_bytes"):
-        last, first = metrics[f"turns.{turns[-1]}.{what}"], metrics[f"turns.{turns[0]}.{what}"]
-        found[f"turns.{what}.{turns[-1]}_over_{turns[0]}"] = last / first
-    for name in IDLE:
-        found[f"{name}.among_over_alone"] = metrics[f"{name}.among"] / metrics[f"{name}.alone"]
-    return found | dict(peers_over_ours(metrics))
-
-
-def peers_over_ours(metrics: dict[str, float]) -> Iterator[tuple[str, float]]:
-    """Each peer beside what does the same: OpenEnv's asks for tokens, that of verifiers does not."""
-    for peer, equal in (("openenv", "upstream"), ("verifiers", "plain")):
-        for key, value in metrics.items():
-            name, _, rest = key.partition(".")
-            ours = metrics.get(f"{equal}.{rest}", metrics.get(f"upstream.{rest}"))
-            if name == peer and ours:
-                yield key, value / ours
-
-
-def numbers_of_turns(metrics: dict[str, float]) -> list[int]:
-    return sorted({int(key.split(".")[1]) for key in metrics if key.startswith("turns.")})
-
-
-def targets(metrics: dict[str, float], ratios: dict[str, float]) -> list[Target]:
-    """What the figures are held against."""
-
-    def most(key: str, value: float | None, must: float | None, aim: float | None = None) -> Target:
-        return Target(key=key, value=value, must=must, aim=aim, better="lower")
-
-    found: list[Target] = []
-    for key, value in metrics.items():
-        if key.endswith(".cpu") and key.split(".")[0] in MAIN and ".restless." not in key:
-            found.append(most(f"{key}_ms", value / MILLI, 1.0, 0.5))
-    found += [most(key, value, 1.5, 1.2) for key, value in ratios.items() if key.endswith(".2000_over_1")]
-    for name in MAIN:
-        for kind in KINDS:
-            more = metrics[f"{name}.{kind}.1.latency"] - metrics[f"direct.{kind}.1.latency"]
-            found.append(most(f"{name}.{kind}.1.added_ms", more / MILLI, 2.0, 1.0))
-    for name, must in (("registered", 100.0), ("waiting", None)):
-        found += [
-            most(f"{name}.10000_MB", metrics[f"{name}.bytes"] * 10_000 / MEGA, must, 50.0 if must else 100.0),
-            most(f"{name}.cpu", metrics[f"{name}.cpu"], 0.001),
-            most(f"{name}.among_over_alone", ratios[f"{name}.among_over_alone"], 1.25, 1.1),
-        ]
-    found += [most(key, value, 1.5, 1.2) for key, value in ratios.items() if key.startswith("turns.")]
-    for key, value in ratios.items():
-        if key.endswith(".cpu"):
-            found.append(Target(key=key, value=value, must=1.0, aim=4.0, better="higher"))
+def marks(samples: Mapping[str, object]) -> list[Mark]:
+    """What ours is held against beside its floor, and what idle rollouts and long sessions are."""
+    found: list[Mark] = [*OTHERS]
+    for key in samples:
+        name, _, rest = key.partition(".")
+        floor = f"{name}.floor.{rest}"
+        if floor in samples:
+            must, aim = (4.0, 2.0) if key.endswith(".latency") else FLOORS[name]
+            found.append(Mark(of=key, over=floor, must=must, aim=aim))
     return found
 
 
-def show(report: Report) -> None:
-    """Tables for people."""
-    metrics = report.metrics
-    print(f"{report.machine['cpu']}, {report.machine['cores']} cores, Python {report.machine['python']}")
-    for name, what in report.machine["peers"].items():
-        print(f"{name}: {what}")
-    show_calls(metrics)
-    table(
-        "idle rollouts",
-        ("bytes each", "CPU", "latency of one among them", "and alone"),
-        [
-            Row(
-                title=name,
-                cells=(
-                    number(metrics[f"{name}.bytes"]),
-                    f"{number(100 * metrics[f'{name}.cpu'])} %",
-                    seconds(metrics[f"{name}.among"]),
-                    seconds(metrics[f"{name}.alone"]),
-                ),
-            )
-            for name in IDLE
-        ],
-    )
-    show_turns(metrics)
-    print_targets(report.targets)
-    missed = [target.key for target in report.targets if not target.met]
-    print(
-        f"\n{len(report.targets) - len(missed)} of {len(report.targets)} met"
-        + (f"; not {', '.join(missed)}" if missed else "")
-    )
-
-
-def show_calls(metrics: dict[str, float]) -> None:
-    """CPU by the number of calls at once, and latency one by one."""
-    keys = [key.rsplit(".", 3) for key in metrics if key.count(".") >= 3]
-    held = sorted({int(key[2]) for key in keys})
-    names = list(dict.fromkeys(key[0] for key in keys))
-    cpu: list[Row] = []
-    latency: list[Row] = []
-    for name in names:
-        for kind in KINDS:
-            cells = tuple(cell(metrics, f"{name}.{kind}.{at}.cpu") for at in held)
-            if any(cells):
-                cpu.append(Row(title=f"{name}, {kind}", cells=cells))
-        cells = tuple(cell(metrics, f"{name}.{kind}.1.latency") for kind in KINDS)
-        if any(cells):
-            latency.append(Row(title=name, cells=cells))
-    table("CPU for each completion, by calls held", tuple(f"{at:,}" for at in held), cpu)
-    table("one call at a time, latency", tuple(KINDS), latency)
-
-
-def cell(metrics: dict[str, float], key: str) -> str:
-    value = metrics.get(key)
-    return "" if value is None else seconds(value)
-
-
-def show_turns(metrics: dict[str, float]) -> None:
-    """What one turn takes in sessions of various lengths."""
-    rows = [
-        Row(
-            title=f"{at}",
-            cells=(
-                seconds(metrics[f"turns.{at}.export"]),
-                number(metrics[f"turns.{at}.exported_bytes"]),
-                number(metrics[f"turns.{at}.held_bytes"]),
-            ),
-        )
-        for at in numbers_of_turns(metrics)
+def peer_marks(samples: Mapping[str, object]) -> list[Mark]:
+    """Each peer beside what does the same: OpenEnv asks for tokens, verifiers does not."""
+    return [
+        Mark(of=f"{peer}.{rest}", over=f"{ours}.{rest}", must=1.0, aim=4.0, better="higher")
+        for peer, ours in EQUALS.items()
+        for rest in (f"{kind}.{held}" for kind in KINDS for held in (1, CROWD))
+        if f"{ours}.{rest}" in samples
     ]
-    table("turns of a session", ("to export one", "bytes of it", "bytes in memory"), rows)
+
+
+OTHERS = (
+    Mark(of="registered.bytes", must=10_000, aim=5_000),
+    Mark(of="registered.each_second.wakeups", must=10, aim=1),
+    Mark(of="registered.among", over="registered.alone", must=1.25, aim=1.1),
+    Mark(of="waiting.bytes", must=20_000, aim=10_000),
+    Mark(of="waiting.each_second.wakeups", must=10, aim=1),
+    Mark(of="waiting.among", over="waiting.alone", must=1.25, aim=1.1),
+    *(
+        Mark(of=f"turns.{TURNS[1]}.{what}", over=f"turns.{TURNS[0]}.{what}", must=1.5, aim=1.2)
+        for what in ("export", "exported.bytes", "held.bytes")
+    ),
+)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, run)

@@ -1,4 +1,4 @@
-"""A peer against the kernel, taking turns in one process, in the peer's own environment."""
+"""A peer and the kernel in turns, in one process, in the peer's own environment."""
 
 from __future__ import annotations
 
@@ -8,40 +8,20 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 
-from _actors import Ask, Sink
-from _load import asker, teller
-from _report import Run, race
-from greenroom.kernel import ChildSpec, System
-
-
-async def turn() -> None:
-    await asyncio.sleep(0)
-
-
-async def _against(tell: Run, call: Run) -> dict[str, float]:
-    quick = "--quick" in sys.argv
-    rounds, tells, calls = (2, 4_000, 2_000) if quick else (5, 20_000, 10_000)
-    async with System() as system:
-        ref = await system.start(ChildSpec("sink", Sink))
-
-        async def our_tell(n: int) -> None:
-            await teller(ref.cast, turn, n, n)()
-            await ref.call(Ask(0))
-
-        async def our_call(n: int) -> None:
-            await asker(ref.call, n)()
-
-        told = await race({"peer": tell, "ours": our_tell}, tells, rounds)
-        asked = await race({"peer": call, "ours": our_call}, calls, rounds)
-    return {
-        "tell": told["peer"],
-        "call": asked["peer"],
-        "tell_ratio": told["peer"] / told["ours"],
-        "call_ratio": asked["peer"] / asked["ours"],
-    }
-
+from _floor_messages import AsyncioMetal
+from _kernel_ours import Kernel
+from _laps import Run, Samples, laps
+from greenroom.kernel import System
 
 Contest = Callable[[Run, Run], Awaitable[None]]
+
+
+async def _against(tell: Run, call: Run) -> Samples:
+    count, tells, calls = (3, 4_000, 2_000) if "--quick" in sys.argv else (7, 16_000, 6_000)
+    async with System() as system:
+        kernel = await Kernel.start(system, AsyncioMetal())
+        told = await laps({"tell": tell, "tell.ours": kernel.tell}, tells, count)
+        return told | await laps({"call": call, "call.ours": kernel.call}, calls, count)
 
 
 def main(peer: Callable[[Contest], Awaitable[None]]) -> None:

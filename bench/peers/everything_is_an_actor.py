@@ -7,7 +7,7 @@ from typing import Any
 from _race import Contest, main
 from actor_for_agents import Actor, ActorSystem
 
-from _actors import Ask, Tell
+from _kernel_actors import Ask, Tell
 
 
 class Sink(Actor[Any, Any]):

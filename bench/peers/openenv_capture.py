@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import Any
 
-from _interception_child import Fields, attend
+from _child import Fields, attend
 
 
 class Capture:

@@ -7,7 +7,7 @@ from typing import Any
 import pykka
 from _race import Contest, main
 
-from _actors import Ask, Tell
+from _kernel_actors import Ask, Tell
 
 
 class Sink(pykka.ThreadingActor):

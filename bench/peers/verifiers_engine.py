@@ -1,11 +1,10 @@
-"""The same rollouts through verifiers' subprocess runtime, for ``engine.py``. Takes URL, COUNT, CONCURRENCY."""
+"""The same rollouts through verifiers' subprocess runtime, for ``engine.py``: ``lap {url, count, concurrency}``."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import sys
 
 import verifiers.v1 as vf
 from verifiers.v1.agent import Agent, AgentConfig
@@ -16,9 +15,8 @@ from verifiers.v1.runtimes import ProgramResult, Runtime, SubprocessConfig
 from verifiers.v1.task import Task, TaskData
 from verifiers.v1.trace import Trace
 
-from _engine_load import measured, program, say
-
-_WARM = 4
+from _child import Fields, attend
+from _engine_load import measured, program
 
 
 class Four(Harness[NullHarnessConfig]):
@@ -64,25 +62,23 @@ async def play(agent: Agent, count: int, concurrency: int) -> None:
             group.create_task(one(number))
 
 
-async def main() -> None:
-    url, count, concurrency = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+async def lap(fields: Fields) -> Fields:
+    """What so many have cost this process."""
     config = AgentConfig(
         model="bench",
-        client=EvalClientConfig(base_url=f"{url}/v1", api_key_var="BENCH_NONE"),
+        client=EvalClientConfig(base_url=f"{fields['url']}/v1", api_key_var="BENCH_NONE"),
         runtime=SubprocessConfig(),
         harness=NullHarnessConfig(id="null"),
     )
     agent = Agent(config)
     agent.harness = Four(NullHarnessConfig(id="null"))
-    found: dict[str, float] = {}
-    async with agent:
-        await play(agent, _WARM, _WARM)
-        async with measured(count, found):
-            await play(agent, count, concurrency)
-    say(found)
+    found: Fields = {}
+    async with measured(fields["count"], found), agent:
+        await play(agent, fields["count"], fields["concurrency"])
+    return found
 
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
     os.environ["BENCH_NONE"] = "none"
-    asyncio.run(main())
+    asyncio.run(attend({"lap": lap}))

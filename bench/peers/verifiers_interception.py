@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import Any
 
-from _interception_child import Fields, attend
+from _child import Fields, attend
 
 
 class Interception:

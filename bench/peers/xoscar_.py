@@ -5,7 +5,7 @@ from __future__ import annotations
 import xoscar
 from _race import Contest, main
 
-from _actors import Ask, Tell
+from _kernel_actors import Ask, Tell
 
 
 class Sink(xoscar.Actor):

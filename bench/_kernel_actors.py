@@ -40,7 +40,7 @@ class Sink(Actor):
         return message.n
 
 
-class Ashes:
+class Pyre:
     """How often a phoenix has still to burn."""
 
     def __init__(self, left: int) -> None:
@@ -51,18 +51,18 @@ class Ashes:
 class Phoenix(Actor):
     """Crashes as soon as it is ready, as often as it has to."""
 
-    def __init__(self, ashes: Ashes) -> None:
-        self.ashes = ashes
+    def __init__(self, pyre: Pyre) -> None:
+        self.pyre = pyre
 
     async def started(self) -> None:
-        if self.ashes.left:
+        if self.pyre.left:
             self.ref.cast(Burn())
         else:
-            self.ashes.cold.set()
+            self.pyre.cold.set()
 
     @on(Burn)
     def burn(self, _: Burn) -> None:
-        self.ashes.left -= 1
+        self.pyre.left -= 1
         raise RuntimeError
 
 

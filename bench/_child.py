@@ -59,7 +59,7 @@ class Child:
         pipe.write(json.dumps({"do": do, **fields}).encode() + b"\n")
         pipe.flush()
 
-    def hear(self, seconds: float = 60.0) -> Fields:
+    def hear(self, seconds: float = 300.0) -> Fields:
         """The answer to the oldest command that has none yet. Raises `ChildError`."""
         pipe = self._process.stdout
         if pipe is None:
@@ -74,7 +74,7 @@ class Child:
             raise ChildError(found["error"])
         return found
 
-    def ask(self, do: str, seconds: float = 60.0, **fields: object) -> Fields:
+    def ask(self, do: str, seconds: float = 300.0, **fields: object) -> Fields:
         """Give a command and wait for its answer. Raises `ChildError`."""
         self.tell(do, **fields)
         return self.hear(seconds)
@@ -82,6 +82,12 @@ class Child:
     def cpu(self) -> float:
         """CPU seconds of all its threads so far; the clock's number is that of clock_getcpuclockid(3) on Linux."""
         return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def wakeups(self) -> int:
+        """How often its threads have waited so far."""
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/status")
+        lines = (line for status in threads for line in status.read_text(encoding="ascii").splitlines())
+        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
     def close(self) -> None:
         """End it: by the end of its input, or else by force."""

@@ -1,7 +1,7 @@
-"""Bare metal: the least code that passes a message on one event loop, and what both sides of a race stand on.
+"""The floor of messages: the least code that passes one on an event loop, and what both sides of a race stand on.
 
-A deque, and a future (on trio, a parked task) that wakes whoever waits for it. No bounds, no deadline, no supervision,
-no counters: a floor, not a framework.
+A deque, and a future that wakes the task that waits for it; trio's side is in `_floor_trio`. No bounds, no deadline, no
+supervision, no counters: a floor, not a framework.
 """
 
 from __future__ import annotations
@@ -11,9 +11,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
-import trio
+from msgspec import Struct
 
 Work = Callable[[], Awaitable[object]]
+
+
+class Tell(Struct, frozen=True):
+    n: int
+
+
+class Ask(Struct, frozen=True):
+    n: int
 
 
 class Queue(Protocol):
@@ -97,64 +105,24 @@ class AsyncioMetal:
         await asyncio.gather(*[run(work) for work in works])
 
 
-class TrioSlot:
-    """Where a reply goes, and the task that waits for it."""
+def hear(queue: Queue, n: int) -> Work:
+    """Takes ``n`` messages and adds them up."""
 
-    __slots__ = ("task", "value")
+    async def server() -> None:
+        total = 0
+        for _ in range(n):
+            message: Tell = await queue.get()
+            total += message.n
 
-    task: trio.lowlevel.Task
-    value: Any
-
-
-class TrioQueue:
-    """A deque and a parked task."""
-
-    def __init__(self) -> None:
-        self.items: deque[Any] = deque()
-        self.waiter: trio.lowlevel.Task | None = None
-
-    def put(self, item: object) -> None:
-        self.items.append(item)
-        waiter = self.waiter
-        if waiter is not None:
-            self.waiter = None
-            trio.lowlevel.reschedule(waiter)
-
-    async def get(self) -> Any:  # noqa: ANN401
-        if not self.items:
-            self.waiter = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
-        return self.items.popleft()
-
-    def _abort(self, _: object) -> trio.lowlevel.Abort:
-        self.waiter = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    async def ask(self, message: object) -> Any:  # noqa: ANN401
-        slot = TrioSlot()
-        slot.task = trio.lowlevel.current_task()
-        self.put((message, slot))
-        await trio.lowlevel.wait_task_rescheduled(_forget)
-        return slot.value
-
-    def reply(self, slot: Any, value: object) -> None:  # noqa: ANN401
-        slot.value = value
-        trio.lowlevel.reschedule(slot.task)
+    return server
 
 
-def _forget(_: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
+def answer(queue: Queue, n: int) -> Work:
+    """Takes ``n`` questions and answers them."""
 
+    async def server() -> None:
+        for _ in range(n):
+            message, slot = await queue.get()
+            queue.reply(slot, message.n)
 
-class TrioMetal:
-    """trio."""
-
-    queue = TrioQueue
-
-    async def turn(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def together(self, works: Iterable[Work]) -> None:
-        async with trio.open_nursery() as nursery:
-            for work in works:
-                nursery.start_soon(work)
+    return server
