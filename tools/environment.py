@@ -133,7 +133,7 @@ def download(kind: str, wheels: Path) -> None:
         for line in process.stdout or ():
             output.append(line)
             if found := re.match(r"(?:Collecting|Ignoring|Processing) (\S+?)(?:[=:;]|\s)", line):
-                progress.step(found[1])
+                progress.step(found[1].rpartition("/")[2].partition("-")[0])
     progress.end()
     if process.returncode != 0:
         raise Refusal(explain("".join(output)))
