@@ -76,7 +76,7 @@ def make(kind: str) -> None:
 
 def stamp(kind: str) -> Path:
     """A file whose name says what the environment was made from: a changed pin makes a new one."""
-    sources = [ROOT / "pyproject.toml", ROOT / PINS[kind]]
+    sources = [ROOT / "pyproject.toml", ROOT / "src" / "greenroom" / "__init__.py", ROOT / PINS[kind]]
     made_from = [sys.version, sys.base_prefix, str(ROOT), *(source.read_text(encoding="utf-8") for source in sources)]
     return VENV / f".made-for-{kind}-{hashlib.sha256(chr(0).join(made_from).encode()).hexdigest()[:16]}"
 

@@ -38,14 +38,15 @@ def test_plain_lines_end_with_a_table(place: Path) -> None:
     lines = out.splitlines()
     assert (run.process.returncode, err) == (0, "")
     assert lines[0] == f"2 rollouts of 2 tasks with simulated; results: {place}/out"
-    assert {line.split("  ")[0].split("] ")[1] for line in lines[1:3]} == {"solved #0", "failed #0"}
-    assert [line.split()[:4] for line in lines[4:7]] == [
+    assert lines[1].startswith("deadline 1800 s: ")
+    assert {line.split("  ")[0].split("] ")[1] for line in lines[2:4]} == {"solved #0", "failed #0"}
+    assert [line.split()[:4] for line in lines[5:8]] == [
         ["TASK", "SAMPLE", "STATUS", "REWARD"],
         ["failed", "0", "completed", "0"],
         ["solved", "0", "completed", "1"],
     ]
-    assert lines[8].startswith("2 outcomes: 2 completed; mean reward 0.500 over 2 scored; ")
-    assert lines[9] == f"results: {place}/out"
+    assert lines[9].startswith("2 outcomes: 2 completed; mean reward 0.500 over 2 scored; ")
+    assert lines[10] == f"results: {place}/out"
 
 
 DEADLINES = """

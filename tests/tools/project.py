@@ -40,6 +40,8 @@ class Project:
         self.index = at / "index"
         self.cache = at / "cache"
         (self.root / "tools").mkdir(parents=True)
+        (self.root / "src" / "greenroom").mkdir(parents=True)
+        (self.root / "src" / "greenroom" / "__init__.py").touch()
         self.index.mkdir()
         shutil.copy(TOOL, self.root / "tools")
         (self.root / "pyproject.toml").write_text(_PYPROJECT)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from greenroom.actors.shares import Shares, Short, shares_of, short_of
-from greenroom.engine.settings import DEADLINE
 from greenroom.specs import TaskSpec
 
 _LINES = 4
@@ -31,13 +30,8 @@ class Sharing(Struct, frozen=True):
         return found
 
     def lines(self) -> list[str]:
-        """A line for each way in which a deadline is shared out.
-
-        The engine's usual deadline is worth one only if it cuts something short.
-        """
-        cut = {short.deadline for short in self.short}
-        told = {shares for shares in self.shares if shares.deadline != DEADLINE or DEADLINE in cut}
-        return _lines({str(shares): count for shares, count in self.shares.items() if shares in told})
+        """A line for each way in which a deadline is shared out."""
+        return _lines({str(shares): count for shares, count in self.shares.items()})
 
     def warnings(self) -> list[str]:
         """A line for each share that is less than what tasks ask for."""
