@@ -19,7 +19,7 @@ import pytest
 from greenroom.engine.store import RunStore
 from tests.engine.nursery import SAMPLES, tasks
 
-pytestmark = [pytest.mark.real_time, pytest.mark.long]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.needs("bwrap")]
 
 KILLS = int(os.environ.get("GREENROOM_KILLS", "50" if os.environ.get("CI") else "10"))
 SECONDS = 50.0

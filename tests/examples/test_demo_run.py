@@ -12,7 +12,7 @@ import pytest
 
 from tests.examples.test_demo_tasks import DEMO, REWARDS
 
-pytestmark = [pytest.mark.real_time, pytest.mark.long]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.needs("bwrap")]
 
 
 def test_the_demo_ends_with_an_outcome_for_every_rollout(tmp_path: Path) -> None:

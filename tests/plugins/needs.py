@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache
@@ -56,7 +57,7 @@ def bwrap() -> bool:
     path = shutil.which("bwrap")
     if path is None:
         return False
-    argv = [path, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    argv = [path, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", sys.executable, "-Sc", ""]
     return subprocess.run(argv, check=False, capture_output=True, timeout=20).returncode == 0
 
 
