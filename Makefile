@@ -11,7 +11,7 @@ ARGS ?=
 KEY := $(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 STAMP := $(VENV)/.made-from-$(KEY)
 
-.PHONY: install demo test check format oracle agents bench docs lock clean bubblewrap
+.PHONY: install demo test check format oracle agents bench docs lock lock-agents uv clean bubblewrap
 
 install: bubblewrap $(STAMP)
 
@@ -67,12 +67,18 @@ docs: install
 	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
 # Pins again whatever pyproject.toml asks for. The file holds names, versions and hashes, never an address.
-lock:
-	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check '$(UV)'
+lock: uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--group dev --extra cli --extra parquet --extra terminal-bench --extra trio --extra uvloop \
 		pyproject.toml --output-file constraints.txt
+
+# Locks the agents that ship again, or those of NAMES, with what the registries have today within what recipes pin.
+lock-agents: install uv
+	PATH="$(CURDIR)/.venv-lock/bin:$$PATH" $(BIN)/python -m greenroom.sandboxes.locking $(NAMES)
+
+uv:
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check '$(UV)'
 
 clean:
 	rm -rf $(VENV) .venv-lock dist site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 from greenroom.sandboxes.install_process import InstallError
 from greenroom.sandboxes.prefix import install, prefix_status
 from greenroom.specs import NpmRecipe, PythonRecipe, Recipe
-from tests.sandboxes.registries import Registry, npm_archive, pin, serving, source, wheel
+from tests.sandboxes.registries import Registry, npm_archive, pin, source, wheel
 
 pytestmark = [
     pytest.mark.anyio,
@@ -38,28 +37,6 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     return "made-1.0-py3-none-any.whl"
 """
 BROKEN = "raise ImportError('a release of a later day')"
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """A registry that npm and pip are told to use, with empty caches and no settings of this machine's."""
-    found = Registry()
-    with ExitStack() as stack:
-        found.close = stack.close
-        stack.enter_context(serving(found))
-        for name in ("PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_EXTRA_INDEX_URL", "XDG_CACHE_HOME"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in {
-            "HOME": str(tmp_path / "home"),
-            "PIP_CONFIG_FILE": "/dev/null",
-            "PIP_INDEX_URL": f"{found.url}/simple",
-            "PIP_RETRIES": "1",
-            "npm_config_cache": str(tmp_path / "npm-cache"),
-            "npm_config_fetch_retries": "0",
-            "npm_config_registry": found.url,
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 @pytest.fixture
