@@ -187,19 +187,25 @@ async def test_npm_installs_without_a_network_from_a_full_cache(registry: Regist
     """What npm has downloaded before is not asked for again."""
     recipe = npm_agent(registry, tmp_path)
     await install(recipe, root=root)
+    asked = list(registry.asked)
+    await install(recipe, root=tmp_path / "second")
+    assert registry.asked == asked
     registry.close()
-    prefix = await install(recipe, root=tmp_path / "other")
+    prefix = await install(recipe, root=tmp_path / "third")
     assert npm_version(prefix.path, "below") == "1.0.0"
 
 
 async def test_a_cache_from_before_the_release_is_no_obstacle(registry: Registry, tmp_path: Path, root: Path) -> None:
     """When npm's cache knows a package from a day before the locked version, the registry is asked."""
-    recipe = npm_agent(registry, tmp_path)
-    later = registry.npm["below"].pop("1.0.0")
-    await install(replace(recipe, lock=None), root=root)
-    registry.npm["below"]["1.0.0"] = later
+    before = NpmRecipe(
+        packages=("below@1.0.0",),
+        lock=npm_lock(tmp_path / "before.json", below={"integrity": registry.publish("below", "1.0.0")}),
+    )
+    await install(before, root=root)
+    later = {"integrity": registry.publish("below", "2.0.0"), "version": "2.0.0"}
+    recipe = NpmRecipe(packages=("below@2.0.0",), lock=npm_lock(tmp_path / "later.json", below=later))
     prefix = await install(recipe, root=root)
-    assert npm_version(prefix.path, "below") == "1.0.0"
+    assert npm_version(prefix.path, "below") == "2.0.0"
 
 
 async def test_what_is_optional_is_installed_or_an_error(
