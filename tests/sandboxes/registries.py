@@ -9,7 +9,7 @@ import json
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -123,7 +123,7 @@ class Registry:
 
 
 @contextmanager
-def serving(registry: Registry) -> Iterator[None]:
+def serving(registry: Registry) -> Generator[None]:
     """Serve on a free port of loopback."""
 
     class Handler(BaseHTTPRequestHandler):
