@@ -6,10 +6,9 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 endif
 BIN := .venv/bin
-UV := uv==0.13.8
 ARGS ?=
 
-.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents bench docs lock clean bubblewrap
+.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents bench docs lock lock-agents uv clean bubblewrap
 
 # What the targets need and no more: `demo` downloads a third of the packages that `check` does.
 run-environment test-environment install: bubblewrap
@@ -69,15 +68,23 @@ docs: install
 	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
 # Pins again whatever pyproject.toml asks for. The files hold names, versions and hashes, never an address.
-lock:
-	'$(PYTHON)' -m venv --clear .venv-lock
-	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check '$(UV)'
-	.venv-lock/bin/uv $(COMPILE) --upgrade $(EXTRAS) --group dev --output-file constraints.txt
-	.venv-lock/bin/uv $(COMPILE) --constraints constraints.txt $(EXTRAS) --group test --output-file constraints-test.txt
-	.venv-lock/bin/uv $(COMPILE) --constraints constraints.txt --extra cli --group install --output-file constraints-run.txt
+lock: uv
+	$(COMPILE) --upgrade $(EXTRAS) --group dev --output-file constraints.txt
+	$(COMPILE) --constraints constraints.txt $(EXTRAS) --group test --output-file constraints-test.txt
+	$(COMPILE) --constraints constraints.txt --extra cli --group install --output-file constraints-run.txt
 
-COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 EXTRAS := --extra cli --extra parquet --extra terminal-bench --extra trio
+
+# Locks the agents that ship again, or those of NAMES, with what the registries have today within what recipes pin.
+lock-agents: install uv
+	PATH="$(CURDIR)/.venv-lock/bin:$$PATH" $(BIN)/python -m greenroom.sandboxes.locking $(NAMES)
+
+# The pinned uv, in an environment of its own, for it has to work when pins do not.
+uv:
+	@'$(PYTHON)' -m venv --clear .venv-lock
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt >.venv-lock/uv.txt
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r .venv-lock/uv.txt
 
 clean:
 	rm -rf .venv .venv-lock dist site .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -9,7 +9,7 @@ import json
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -72,6 +72,8 @@ class Registry:
         self.url = ""
         self.close: Callable[[], None] = lambda: None
         """Ends the service before its time."""
+        self.asked: list[str] = []
+        """Paths, in the order of requests."""
         self.npm: dict[str, dict[str, tuple[dict[str, object], bytes]]] = {}
         """By name and version: the manifest and the archive."""
         self.wheels: dict[str, dict[str, bytes]] = {}
@@ -92,6 +94,7 @@ class Registry:
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """Type and content of what is at a path."""
+        self.asked.append(path)
         parts = path.strip("/").split("/")
         match parts:
             case ["simple", name]:
@@ -120,7 +123,7 @@ class Registry:
 
 
 @contextmanager
-def serving(registry: Registry) -> Iterator[None]:
+def serving(registry: Registry) -> Generator[None]:
     """Serve on a free port of loopback."""
 
     class Handler(BaseHTTPRequestHandler):

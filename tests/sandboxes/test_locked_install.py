@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 from greenroom.sandboxes.install_process import InstallError
 from greenroom.sandboxes.prefix import install, prefix_status
 from greenroom.specs import NpmRecipe, PythonRecipe, Recipe
-from tests.sandboxes.registries import Registry, npm_archive, pin, serving, source, wheel
+from tests.sandboxes.registries import Registry, npm_archive, pin, source, wheel
 
 pytestmark = [
     pytest.mark.anyio,
@@ -38,28 +37,6 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     return "made-1.0-py3-none-any.whl"
 """
 BROKEN = "raise ImportError('a release of a later day')"
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """A registry that npm and pip are told to use, with empty caches and no settings of this machine's."""
-    found = Registry()
-    with ExitStack() as stack:
-        found.close = stack.close
-        stack.enter_context(serving(found))
-        for name in ("PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_EXTRA_INDEX_URL", "XDG_CACHE_HOME"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in {
-            "HOME": str(tmp_path / "home"),
-            "PIP_CONFIG_FILE": "/dev/null",
-            "PIP_INDEX_URL": f"{found.url}/simple",
-            "PIP_RETRIES": "1",
-            "npm_config_cache": str(tmp_path / "npm-cache"),
-            "npm_config_fetch_retries": "0",
-            "npm_config_registry": found.url,
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 @pytest.fixture
@@ -210,19 +187,25 @@ async def test_npm_installs_without_a_network_from_a_full_cache(registry: Regist
     """What npm has downloaded before is not asked for again."""
     recipe = npm_agent(registry, tmp_path)
     await install(recipe, root=root)
+    asked = list(registry.asked)
+    await install(recipe, root=tmp_path / "second")
+    assert registry.asked == asked
     registry.close()
-    prefix = await install(recipe, root=tmp_path / "other")
+    prefix = await install(recipe, root=tmp_path / "third")
     assert npm_version(prefix.path, "below") == "1.0.0"
 
 
 async def test_a_cache_from_before_the_release_is_no_obstacle(registry: Registry, tmp_path: Path, root: Path) -> None:
     """When npm's cache knows a package from a day before the locked version, the registry is asked."""
-    recipe = npm_agent(registry, tmp_path)
-    later = registry.npm["below"].pop("1.0.0")
-    await install(replace(recipe, lock=None), root=root)
-    registry.npm["below"]["1.0.0"] = later
+    before = NpmRecipe(
+        packages=("below@1.0.0",),
+        lock=npm_lock(tmp_path / "before.json", below={"integrity": registry.publish("below", "1.0.0")}),
+    )
+    await install(before, root=root)
+    later = {"integrity": registry.publish("below", "2.0.0"), "version": "2.0.0"}
+    recipe = NpmRecipe(packages=("below@2.0.0",), lock=npm_lock(tmp_path / "later.json", below=later))
     prefix = await install(recipe, root=root)
-    assert npm_version(prefix.path, "below") == "1.0.0"
+    assert npm_version(prefix.path, "below") == "2.0.0"
 
 
 async def test_what_is_optional_is_installed_or_an_error(

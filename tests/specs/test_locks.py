@@ -84,7 +84,7 @@ def test_an_npm_lock_holds_hashes_and_no_addresses(spec: AgentSpec) -> None:
 def test_an_npm_lock_lacks_nothing(spec: AgentSpec) -> None:
     """Whatever a package needs is found from where it lies, and whatever is there is needed."""
     _, packages = npm(spec)
-    needed = set()
+    needed: set[str | None] = set()
     for path, entry in packages.items():
         for name in (*entry.get("dependencies", {}), *entry.get("optionalDependencies", {})):
             inside = [m.start() for m in re.finditer("node_modules/", path)]

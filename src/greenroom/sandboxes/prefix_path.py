@@ -14,7 +14,7 @@ import msgspec
 from greenroom.sandboxes.lock_file import read_lock
 from greenroom.specs import PythonRecipe, Recipe
 
-_LAYOUT = "2"
+_LAYOUT = "1"
 """Counted up whenever the same recipe is laid out differently."""
 
 

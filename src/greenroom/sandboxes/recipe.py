@@ -141,13 +141,11 @@ async def _build_npm(recipe: NpmRecipe, at: Path, run: Run) -> None:
 
 def _node_package(recipe: NpmRecipe, lock: NpmLock | None, npm: str | None) -> str | None:
     """The npm package that brings the recipe's node; ``None``: it needs none, or has the wheel's."""
-    if recipe.node is None or platform.system() != "Linux" or platform.machine() not in CPUS:
-        return None
-    package = f"node-linux-{CPU}"
+    package, packaged = f"node-linux-{CPU}", platform.system() == "Linux" and platform.machine() in CPUS
     if lock is None:
-        return package if npm else None
+        return package if recipe.node and npm and packaged else None
     from_wheel = recipe.node == NODE and (npm is None or package not in lock)
-    return None if from_wheel else package
+    return None if recipe.node is None or from_wheel else package
 
 
 async def _npm_ci(command: Sequence[str], run: Run) -> None:
