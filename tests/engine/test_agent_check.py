@@ -109,6 +109,11 @@ async def test_an_agent_without_tools_is_not_blamed_for_it() -> None:
     assert step(found, "tool call").state == "skipped"
 
 
+def absent(_: Launch) -> Invocation:
+    """A program that is not there."""
+    return Invocation(argv=("/no/such/program",))
+
+
 def through_a_shell(_: Launch) -> tuple[str, ...]:
     """A command line in which the key stands only once it runs."""
     return ("/bin/sh", "-c", 'exec "$PY" "$HERE/ask.py" "$KEY"')
@@ -129,7 +134,7 @@ BROKEN: list[tuple[AgentSpec, str, list[str]]] = [
         "started",
         ["LookupError: no such table for <the key>", f"{__file__}:", "raise LookupError"],
     ),
-    (replace(shell(""), command=lambda _: Invocation(argv=("/no/such/program",))), "started", ["could not be run"]),
+    (replace(shell(""), command=absent), "started", ["could not be run"]),
     (shell("echo hello from it"), "model", ["it never called its model"]),
     (replace(BASH, dialect="anthropic"), "model", ["it speaks chat", "dialect='anthropic'"]),
     (asking('.replace("two", "2")'), "instruction", ["its first", "then not"]),

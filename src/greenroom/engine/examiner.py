@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import anyio.to_thread
 import msgspec
@@ -91,16 +91,28 @@ def _last_word(call: ModelCall) -> Completion:
 
 
 def _use(call: ModelCall, command: str) -> ToolUse | None:
-    """A call of the first tool that runs commands."""
+    """A call of the first tool that runs commands. What tools say of themselves is hostile input."""
     for tool in call.tools:
-        known: dict[str, Any] = tool.parameters.get("properties") or {}
+        known = _table(tool.parameters.get("properties"))
         name = next((name for name in _ARGUMENTS if name in known), None)
         if name is not None:
-            needed = [other for other in tool.parameters.get("required") or () if other != name]
-            arguments = {other: _OTHERS.get(str((known.get(other) or {}).get("type")), "") for other in needed}
+            arguments = {other: _filler(known.get(other)) for other in _names(tool.parameters.get("required"))}
             arguments[name] = _ARGUMENTS[name](command)
             return ToolUse(f"call_{call.index}", tool.name, msgspec.json.encode(arguments).decode())
     return None
+
+
+def _filler(schema: object) -> object:
+    return _OTHERS.get(str(_table(schema).get("type")), "")
+
+
+def _table(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _names(value: object) -> list[str]:
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str)]
 
 
 def _shown(keys: set[str]) -> str:
