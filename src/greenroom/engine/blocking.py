@@ -16,19 +16,17 @@ from collections.abc import (
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar, Unpack
+from typing import Required, Self, TypedDict, TypeVar, Unpack
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from greenroom.actors.board import Snapshot
 from greenroom.engine.engine import Engine
 from greenroom.engine.session import Session
+from greenroom.interception.pending import PendingCall
 from greenroom.messages import Outcome
 from greenroom.specs import AgentSpec, HostTool, Model, SandboxSpec, TaskSpec
 from greenroom.specs.limits import Bounds, Limits
-
-if TYPE_CHECKING:
-    from greenroom.interception.pending import PendingCall
 
 T = TypeVar("T")
 

@@ -19,12 +19,8 @@ __all__ = [
 ]
 
 
-def _quiet(_line: str) -> None:
-    """Nobody listens."""
-
-
 async def open_backend(
-    spec: SandboxSpec, *, run: str = "", epoch: int = 1, progress: Callable[[str], None] = _quiet
+    spec: SandboxSpec, *, run: str = "", epoch: int = 1, progress: Callable[[str], None] | None = None
 ) -> Backend:
     """Open the backend a spec asks for; whoever opens it closes it.
 
