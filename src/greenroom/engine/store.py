@@ -7,7 +7,6 @@ survives the engine's SIGKILL and the machine's power loss.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Collection, Generator, Iterator, Sequence
@@ -105,7 +104,7 @@ class RunStore:
         path = Path(path).absolute()
         with guard(path), ExitStack() as resources:
             path.mkdir(parents=True, exist_ok=True)
-            resources.callback(os.close, lock(path))
+            resources.callback(lock(path))
             database = connect(path)
             resources.callback(database.close)
             epoch = begin(path, database, config, allow)
