@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from pathlib import Path
 
 from greenroom.actors.admission import Reading
@@ -40,15 +39,17 @@ def _of_group() -> int | None:
 def _load() -> float | None:
     try:
         return os.getloadavg()[0] / (os.cpu_count() or 1)
-    except OSError:
+    except (OSError, AttributeError):  # Windows has no such thing
         return None
 
 
 def _open_files() -> float | None:
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return len(os.listdir("/proc/self/fd")) / most if most > 0 else None  # noqa: PTH208 - a count, and quick
-    except OSError:
+    except (OSError, ImportError):
         return None
 
 

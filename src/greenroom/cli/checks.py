@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import resource
 import shutil
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from greenroom.cli import agents
 from greenroom.cli.docker_check import docker_engine
 from greenroom.cli.sandbox_check import try_sandbox
 from greenroom.sandboxes import SandboxError
+from greenroom.sandboxes.platform import why_not_here
+from greenroom.specs import Local
 
 _EXTRA: Final = re.compile(r"""(?P<library>(?P<name>[\w.-]+)[^;]*?) *; *extra *== *['"](?P<extra>[\w-]+)['"]""")
 """A line of a package's metadata, such as ``click>=8.2; extra == 'cli'``."""
@@ -57,7 +58,15 @@ def _python() -> Finding:
     return Finding(name="Python", state="ok", detail=f"{platform.python_version()}, greenroom {__version__}")
 
 
+def _elsewhere(name: str) -> Finding | None:
+    """What only Linux has need not be looked for anywhere else."""
+    reason = why_not_here(Local())
+    return Finding(name=name, state="optional", detail=reason) if reason else None
+
+
 def _bubblewrap() -> Finding:
+    if elsewhere := _elsewhere("bubblewrap"):
+        return elsewhere
     path = shutil.which("bwrap")
     if path is None:
         return Finding(
@@ -68,6 +77,8 @@ def _bubblewrap() -> Finding:
 
 def _user_namespaces() -> Finding:
     name = "user namespaces"
+    if elsewhere := _elsewhere(name):
+        return elsewhere
     if os.geteuid() == 0:
         return Finding(name=name, state="ok", detail="not needed: this is root")
     for setting, wanted in _USER_NAMESPACES.items():
@@ -81,6 +92,8 @@ def _user_namespaces() -> Finding:
 
 
 def _local_sandbox() -> Finding:
+    if reason := why_not_here(Local()):
+        return Finding(name="local sandbox", state="missing", detail=reason, needed=True)
     try:
         with redirect_stdout(sys.stderr):  # where structlog, left alone, prints warnings
             seconds = try_sandbox()
@@ -123,6 +136,8 @@ def _disk() -> Finding:
 
 def _memory() -> Finding:
     fields = dict(line.split(":", 1) for line in _read("/proc/meminfo").splitlines())
+    if not fields:
+        return Finding(name="memory", state="ok", detail="this system does not say")
     available = int(fields.get("MemAvailable", "0 kB").split()[0]) << 10
     detail = f"{_size(available)} available"
     if available < _MEMORY:
@@ -131,6 +146,10 @@ def _memory() -> Finding:
 
 
 def _open_files() -> Finding:
+    try:
+        import resource
+    except ImportError:
+        return Finding(name="open files", state="ok", detail="this system does not say")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < _FILES:
         detail = f"{soft}: enough for some {soft // 12} rollouts at a time"

@@ -50,6 +50,8 @@ def docker_engine() -> tuple[str, str]:
 def _connection(address: str) -> http.client.HTTPConnection:
     parts = urlsplit(address)
     if parts.scheme == "unix":
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError(f"{address}: this system has no Unix sockets")
         return _OverSocket(parts.path)
     if parts.scheme in {"tcp", "http"} and parts.hostname:
         return http.client.HTTPConnection(parts.hostname, parts.port or 2375, timeout=_SECONDS)

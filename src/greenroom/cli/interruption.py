@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ from anyio.abc import TaskStatus
 
 LIMIT_SECONDS: Final = 60.0
 """An orderly stop that takes longer is ended as a second signal ends it."""
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interruption:
@@ -34,7 +35,12 @@ class Interruption:
         """Wait for signals until cancelled."""
         # Whoever starts us with nohup does not want to hear of the terminal's end.
         heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        with anyio.open_signal_receiver(*heard) as signals:
+        with ExitStack() as stack:
+            try:
+                signals = stack.enter_context(anyio.open_signal_receiver(*heard))
+            except NotImplementedError:  # Windows: there Ctrl-C raises where the program is, as everywhere in Python
+                task_status.started()
+                return await anyio.sleep_forever()
             task_status.started()
             self.signal = await anext(signals)
             self._first(self.signal)

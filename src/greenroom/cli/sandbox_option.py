@@ -7,6 +7,7 @@ from typing import Final, get_args, get_type_hints
 import msgspec
 
 from greenroom.cli.errors import BadInput
+from greenroom.sandboxes.platform import why_not_here
 from greenroom.specs import Docker, Local, SandboxSpec, Simulated
 
 KINDS: Final[dict[str, type[SandboxSpec]]] = {"local": Local, "docker": Docker, "simulated": Simulated}
@@ -33,9 +34,12 @@ def parse_sandbox(text: str, *, unsafe: bool = False, image: str | None = None) 
             raise BadInput(f"--image: a {name} sandbox is not made of an image")
         fields["image"] = image
     try:
-        return msgspec.convert(fields, kind, strict=False)
+        spec = msgspec.convert(fields, kind, strict=False)
     except msgspec.ValidationError as error:
         raise BadInput(f"--sandbox {text}: {error}; {_allowed(name, kind)}") from None
+    if reason := why_not_here(spec):
+        raise BadInput(f"--sandbox {text}: {reason}")
+    return spec
 
 
 def _pair(text: str, kind: type[SandboxSpec], part: str) -> tuple[str, str]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sqlite3
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from greenroom.engine.store_errors import StoreLocked
+
+CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+"""Not on Windows, where nothing is inherited unless it is asked for."""
 
 
 def write(file: int, data: bytes) -> None:
@@ -15,9 +21,13 @@ def write(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
-def lock(path: Path) -> int:
-    """Hold the run until the returned descriptor is closed. Raises `StoreLocked`."""
-    held = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def lock(path: Path) -> Callable[[], None]:
+    """Hold the run until what is returned is called. Raises `StoreLocked`."""
+    try:
+        import fcntl
+    except ImportError:
+        return _lock_without_flock(path)
+    held = os.open(path / "lock", os.O_RDWR | os.O_CREAT | CLOEXEC, 0o644)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(held, 0)
@@ -31,11 +41,26 @@ def lock(path: Path) -> int:
     except OSError:
         os.close(held)
         raise
-    return held
+    return partial(os.close, held)
+
+
+def _lock_without_flock(path: Path) -> Callable[[], None]:
+    """Windows has no flock; SQLite has a lock of its own wherever it runs, which ends with its holder."""
+    held = sqlite3.connect(path / "lock.sqlite", timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        held.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        held.close()
+        raise StoreLocked(
+            f"the run in {path} is in use by another engine; stop it or choose another directory"
+        ) from None
+    return held.close
 
 
 def sync(path: Path) -> None:
     """Make the directory's entries durable, and its own entry in its parent."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows keeps entries by itself, and cannot be asked to
     for directory in (path, path.parent):
         entry = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

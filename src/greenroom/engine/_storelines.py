@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from greenroom.engine._storefiles import write
+from greenroom.engine._storefiles import CLOEXEC, write
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ class Lines:
         """It could not be written; the next `follow` makes up for it."""
         self._database = database
         self._written = 0
-        self._file = os.open(path / "outcomes.jsonl", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path / "outcomes.jsonl", os.O_RDWR | os.O_CREAT | CLOEXEC, 0o644)
         try:
             self._repair()
         except BaseException:

@@ -16,7 +16,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Required, Self, TypedDict, TypeVar, Unpack
+from typing import Generic, Required, Self, TypedDict, TypeVar, Unpack
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -25,12 +25,10 @@ from greenroom.engine.engine import Engine
 from greenroom.engine.groups import Group, GroupStream
 from greenroom.engine.session import Session
 from greenroom.engine.stream import OutcomeStream
+from greenroom.interception.pending import PendingCall
 from greenroom.messages import Outcome
 from greenroom.specs import AgentSpec, HostTool, Model, SandboxSpec, TaskSpec
 from greenroom.specs.limits import Bounds, Limits
-
-if TYPE_CHECKING:
-    from greenroom.interception.pending import PendingCall
 
 T = TypeVar("T")
 

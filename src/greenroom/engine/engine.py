@@ -42,6 +42,7 @@ from greenroom.engine.store import RunStore, Store
 from greenroom.engine.stream import EngineError, OutcomeStream, Started
 from greenroom.engine.turn import Turn, image_of, sandbox_kind
 from greenroom.interception import OpenModel, Routes
+from greenroom.interception.pending import PendingCall
 from greenroom.introspection.console import console_spec
 from greenroom.kernel import CallError, ChildSpec, Ref, Supervisor, System
 from greenroom.messages import Outcome
@@ -52,14 +53,10 @@ from greenroom.supervisors import engine as tree
 
 if TYPE_CHECKING:
     from greenroom.interception.desk import Desk
-    from greenroom.interception.gate import GateModel, PendingCall
+    from greenroom.interception.gate import GateModel
     from greenroom.interception.valve import Valve
 
 _CLOSE_SECONDS = 30.0
-
-
-def _quiet(_line: str) -> None:
-    """Nobody listens."""
 
 
 class Engine(Steering):
@@ -104,7 +101,7 @@ class Engine(Steering):
         store: str | Path | None = None,
         allow_changes: Collection[str] = (),
         shutdown: float = 60.0,
-        progress: Callable[[str], None] = _quiet,
+        progress: Callable[[str], None] | None = None,
         name: str | None = None,
         tools: Sequence[HostTool] = (),
         limits: Limits | None = None,
@@ -124,7 +121,7 @@ class Engine(Steering):
         )
         super().__init__(checked.bounds)
         self.settings: Settings = checked
-        self._progress = progress
+        self._progress: Callable[[str], None] = progress or (lambda _line: None)
         self._name = name or (Path(store).name if store else "engine")
         self._console = console
         self._numbers = count(1)

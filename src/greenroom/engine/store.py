@@ -7,14 +7,14 @@ survives the engine's SIGKILL and the machine's power loss.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
-from greenroom.actors.records import Lease
+from greenroom.actors.records import Lease, Record
 from greenroom.engine._storefiles import lock, sync
 from greenroom.engine._storelines import Lines
 from greenroom.engine._storerows import KEPT, PAGE, decode, transaction
@@ -29,12 +29,7 @@ from greenroom.engine.store_errors import (
     guard,
 )
 from greenroom.engine.submission import Submission
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
-
-    from greenroom.actors.records import Record
-    from greenroom.messages.outcome import Outcome
+from greenroom.messages.outcome import Outcome
 
 __all__ = [
     "NoStore",
@@ -109,7 +104,7 @@ class RunStore:
         path = Path(path).absolute()
         with guard(path), ExitStack() as resources:
             path.mkdir(parents=True, exist_ok=True)
-            resources.callback(os.close, lock(path))
+            resources.callback(lock(path))
             database = connect(path)
             resources.callback(database.close)
             epoch = begin(path, database, config, allow)

@@ -29,7 +29,7 @@ def directories() -> list[Path]:
     state = Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"))  # noqa: PTH111 - never raises
     if state.is_absolute():
         places.append(state / "greenroom")
-    return [*places, Path(tempfile.gettempdir()) / f"greenroom-{os.geteuid()}"]
+    return [*places, Path(tempfile.gettempdir()) / f"greenroom-{_user()}"]
 
 
 def listen(name: str, pid: int) -> tuple[socket.socket, Path]:
@@ -38,6 +38,8 @@ def listen(name: str, pid: int) -> tuple[socket.socket, Path]:
     Raises:
         OSError: None of the directories can be used; the text says why for each.
     """
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no Unix sockets, so nobody can look in")
     problems: list[str] = []
     for directory in directories():
         try:
@@ -50,6 +52,8 @@ def listen(name: str, pid: int) -> tuple[socket.socket, Path]:
 
 def sockets() -> list[Path]:
     """Sockets of this user's engines that live. Those that dead engines left are removed on the way."""
+    if not hasattr(socket, "AF_UNIX"):
+        return []
     return [path for directory in directories() if _is_ours(directory) for path in _living(directory)]
 
 
@@ -58,6 +62,11 @@ def is_alive(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(0)
         return probe.connect_ex(str(path)) in {0, errno.EAGAIN}  # EAGAIN: it lives, and its backlog is full
+
+
+def _user() -> int:
+    """Whose process this is; where users have no numbers, all files say 0."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
 def _living(directory: Path) -> list[Path]:
@@ -83,7 +92,7 @@ def _is_ours(directory: Path) -> bool:
         found = directory.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == _user()
 
 
 def _bind(directory: Path, stem: str) -> tuple[socket.socket, Path]:

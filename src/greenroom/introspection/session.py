@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, NoReturn
 
 import anyio
-import anyio.lowlevel
 import msgspec
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
@@ -156,12 +155,10 @@ class Session:
         return False
 
     async def _write(self, left: memoryview) -> None:
-        await anyio.lowlevel.checkpoint()
         while left:
-            try:
+            await anyio.wait_writable(self._socket)
+            with suppress(BlockingIOError):
                 left = left[self._socket.send(left) :]
-            except BlockingIOError:
-                await anyio.wait_writable(self._socket)
 
     async def _close(self) -> None:
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(*_GONE):

@@ -5,8 +5,10 @@ Read it in this order: ``_exit`` and ``_message`` are the words, ``_mailbox`` an
 its children, ``_system`` the world they live in. ``_asyncio`` and ``_trio`` are all that differs between event loops.
 """
 
+from greenroom.kernel import _actor, _childspec, _ref
 from greenroom.kernel._actor import Actor
 from greenroom.kernel._ask import Reply
+from greenroom.kernel._cell import Cell as _Cell
 from greenroom.kernel._childspec import ChildSpec
 from greenroom.kernel._errors import (
     CallError,
@@ -53,3 +55,8 @@ __all__ = [
     "TimedOut",
     "on",
 ]
+
+# These name classes of modules that need them first. `help`, `inspect.signature` and msgspec read annotations, too.
+_actor.__dict__["System"] = System
+_childspec.__dict__["Actor"] = Actor
+_ref.__dict__.update(Cell=_Cell, System=System)

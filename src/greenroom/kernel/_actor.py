@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
 
 from greenroom.kernel._ask import Ask, Reply, kind_of
 from greenroom.kernel._call import Question, answer
+from greenroom.kernel._cell import Cell
 from greenroom.kernel._exit import Exit, Normal
+from greenroom.kernel._job import Job
 from greenroom.kernel._mailbox import Own
 from greenroom.kernel._message import Handler, handlers
 from greenroom.kernel._ref import NamedRef, Ref
+from greenroom.kernel._rest import Rest
 from greenroom.kernel._signals import Down, Linked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-
-    from msgspec import Struct
-
-    from greenroom.kernel._cell import Cell
-    from greenroom.kernel._job import Job
-    from greenroom.kernel._rest import Rest
     from greenroom.kernel._system import System
 
 

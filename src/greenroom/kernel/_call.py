@@ -108,13 +108,13 @@ def _reply(cell: Cell, question: Question, result: Any) -> None:  # noqa: ANN401
 def _answered_later(cell: Cell, question: Question, result: Any) -> None:  # noqa: ANN401
     """Somebody will answer, or handle it again. Raises `TypeError` if nobody can have meant what its handler did."""
     stashed, cell.stashed = cell.stashed, False
-    reply = cast("Reply[Any]", result) if isinstance(result, Reply) else None
-    if reply is not None and reply.answers(question) and not stashed:
+    a_reply = isinstance(result, Reply)
+    if a_reply and result.answers(question) and not stashed:
         return
     if question.deferred:
-        did = "put the call aside" if stashed else f"returned {_short(cast('object', result))}"
+        did = "put the call aside" if stashed else f"returned {_short(result)}"
         raise TypeError(f"{_who(cell, question)} took its reply with defer() and has to return that reply, but {did}")
-    if reply is not None:
+    if a_reply:
         raise TypeError(f"{_who(cell, question)} returned the reply to another call: this one would wait for ever")
 
 
@@ -122,7 +122,7 @@ def _who(cell: Cell, question: Question) -> str:
     return f"{cell.kind.__name__}'s handler of {kind_of(question)}"
 
 
-def _short(result: object) -> str:
+def _short(result: Any) -> str:  # noqa: ANN401
     return "None" if result is None else f"something else: {type(result).__name__}"
 
 

@@ -7,6 +7,7 @@ each send and reaches whoever holds the name now.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from greenroom.kernel._message import Call, R
 from greenroom.kernel._trace import may_send
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from greenroom.kernel._cell import Cell
     from greenroom.kernel._system import System
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from greenroom.kernel._exit import Exit
-
-if TYPE_CHECKING:
-    from greenroom.kernel._ref import Ref
+from greenroom.kernel._ref import Ref
 
 
 class Stop(Struct, frozen=True):

@@ -6,14 +6,16 @@ fails is a message to itself, so that a stop gets through between two tries. All
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from greenroom.kernel._actor import Actor
 from greenroom.kernel._ask import Reply
+from greenroom.kernel._cell import Cell
 from greenroom.kernel._children import Child, check, check_rest
+from greenroom.kernel._childspec import ChildSpec
 from greenroom.kernel._errors import StartFailed
 from greenroom.kernel._exit import Escalation, Exit, Shutdown
 from greenroom.kernel._message import Call, R, on
@@ -29,12 +31,6 @@ from greenroom.kernel._restart import (
     verdict,
 )
 from greenroom.kernel._signals import ChildExited
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from greenroom.kernel._cell import Cell
-    from greenroom.kernel._childspec import ChildSpec
 
 
 class Children(Struct, frozen=True):

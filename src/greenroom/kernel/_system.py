@@ -11,7 +11,9 @@ import math
 import random
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
 
 import anyio
 
@@ -26,18 +28,13 @@ from greenroom.kernel._events import Event, EventKind, Subscription
 from greenroom.kernel._exit import Crashed, Exit, Shutdown
 from greenroom.kernel._job import Job
 from greenroom.kernel._ref import NamedRef, Ref, current
+from greenroom.kernel._rest import Rest
 from greenroom.kernel._signals import Replace, Suspend
 from greenroom.kernel._status import ActorDetail, ActorStatus, detail, resting, walk
 from greenroom.kernel._supervisor import Supervisor
 from greenroom.kernel._timers import Timers, Wheel
 from greenroom.kernel._trace import Trace
 from greenroom.kernel._watch import HandlerWatch, LoopWatch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from greenroom.kernel._rest import Rest
 
 _live: weakref.WeakSet[System] = weakref.WeakSet()
 

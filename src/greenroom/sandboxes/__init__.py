@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from greenroom.sandboxes.base import Backend, Exec, ExecResult, Process, Sandbox, SandboxError, SandboxRequest
+from greenroom.sandboxes.platform import why_not_here
 from greenroom.specs import Docker, Local, SandboxSpec, Simulated
 
 __all__ = [
@@ -19,12 +20,8 @@ __all__ = [
 ]
 
 
-def _quiet(_line: str) -> None:
-    """Nobody listens."""
-
-
 async def open_backend(
-    spec: SandboxSpec, *, run: str = "", epoch: int = 1, progress: Callable[[str], None] = _quiet
+    spec: SandboxSpec, *, run: str = "", epoch: int = 1, progress: Callable[[str], None] | None = None
 ) -> Backend:
     """Open the backend a spec asks for; whoever opens it closes it.
 
@@ -37,6 +34,8 @@ async def open_backend(
     Raises:
         SandboxError: the spec is unknown, or this machine cannot serve it.
     """
+    if reason := why_not_here(spec):
+        raise SandboxError("needs_linux", reason)
     # Imported when needed: some backends bring large libraries.
     match spec:
         case Local():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -22,6 +21,8 @@ async def file_lock(path: Path) -> AsyncGenerator[int]:
     Waiting can be cancelled at any moment. A dead holder loses its lock, unless a child process that was given the
     descriptor lives on. Raises `OSError`.
     """
+    import fcntl  # here: what locks nothing runs where there is none
+
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         await _acquire(descriptor)
@@ -32,6 +33,8 @@ async def file_lock(path: Path) -> AsyncGenerator[int]:
 
 
 async def _acquire(descriptor: int) -> None:
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,5 +1,6 @@
 """What a user writes: frozen Structs, no behaviour."""
 
+from greenroom.specs import scoring as _scoring
 from greenroom.specs.agent import (
     AgentSpec,
     Delivery,
@@ -58,3 +59,6 @@ __all__ = [
     "Upload",
     "Upstream",
 ]
+
+# It names a class of a module that needs it first. Annotations are read at run time, by `help` for one.
+_scoring.__dict__["TaskSpec"] = TaskSpec

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 
@@ -24,9 +24,7 @@ from greenroom.engine.tasks.ignore import check_ignored, without
 from greenroom.engine.tasks.places import placed
 from greenroom.engine.tasks.template import Template
 from greenroom.engine.tasks.tree import Table, read_text, read_toml
-
-if TYPE_CHECKING:
-    from greenroom.specs import TaskSpec
+from greenroom.specs import TaskSpec
 
 _SUFFIXES = (".toml", ".jsonl", ".parquet")
 _OLD = "a Terminal-Bench 1 task; make a Harbor task of it with `greenroom tasks convert`"

@@ -216,12 +216,8 @@ class DockerBackend:
         return True
 
 
-def _quiet(_line: str) -> None:
-    """Nobody listens."""
-
-
 async def open_docker(
-    spec: Docker, *, run: str = "", epoch: int = 0, progress: Callable[[str], None] = _quiet
+    spec: Docker, *, run: str = "", epoch: int = 0, progress: Callable[[str], None] | None = None
 ) -> DockerBackend:
     """Open the backend: find the engine and the image, and remove what engines that are no more have left.
 

@@ -55,12 +55,12 @@ class Images:
     """The images of one engine. Everything here happens in a thread, one thing at a time."""
 
     def __init__(
-        self, address: Address, owner: Owner, *, pull: bool = True, progress: Callable[[str], None] = _quiet
+        self, address: Address, owner: Owner, *, pull: bool = True, progress: Callable[[str], None] | None = None
     ) -> None:
         self._address = address
         self._owner = owner
         self._may_pull = pull
-        self._progress = progress
+        self._progress = progress or _quiet
         self._turn = anyio.CapacityLimiter(1)
         self._client: DockerClient | None = None
         self._ready: dict[Wish, asyncio.Task[str]] = {}
