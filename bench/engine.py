@@ -38,18 +38,18 @@ IMPORTS = {
 }
 MARKS = (
     Mark(of="rollouts.cpu", over="rollouts.floor.cpu", must=5.0, aim=2.0),
-    Mark(of="store", over="store.floor", must=10.0, aim=4.0),
-    Mark(of="scale", over="scale.floor", must=50.0, aim=20.0),
-    Mark(of="rollouts.peak.bytes", must=120e6, aim=80e6),
-    Mark(of="import.greenroom.bytes", must=60e6, aim=30e6),
-    Mark(of="import.engine.bytes", must=80e6, aim=50e6),
-    Mark(of="scale.live.bytes", must=64 * 1024, aim=32 * 1024),
+    Mark(of="store", over="store.floor", must=8.5, aim=3.0),
+    Mark(of="scale", over="scale.floor", must=90.0, aim=30.0),
+    Mark(of="rollouts.peak.bytes", must=100e6, aim=60e6),
+    Mark(of="import.greenroom.bytes", must=33e6, aim=20e6),
+    Mark(of="import.engine.bytes", must=50e6, aim=30e6),
+    Mark(of="scale.live.bytes", must=64e3, aim=32e3),
     Mark(of="scale.outcome.bytes", must=1000, aim=100),
 )
 PEER_MARKS = (
-    Mark(of="verifiers.cpu", over="rollouts.cpu", must=1.0, aim=4.0, better="higher"),
-    Mark(of="verifiers.lag_p99", over="rollouts.lag_p99", must=1.0, aim=10.0, better="higher"),
-    Mark(of="verifiers.peak.bytes", over="rollouts.peak.bytes", must=1.0, aim=2.0, better="higher"),
+    Mark(of="verifiers.cpu", over="rollouts.cpu", must=1.5, aim=4.0, better="higher"),
+    Mark(of="verifiers.lag_p99", over="rollouts.lag_p99", must=4.0, aim=10.0, better="higher"),
+    Mark(of="verifiers.peak.bytes", over="rollouts.peak.bytes", must=2.5, aim=4.0, better="higher"),
 )
 
 
