@@ -11,7 +11,8 @@ from greenroom.specs.agents import PI
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
-    pytest.mark.agent,
+    pytest.mark.agents,
+    pytest.mark.needs("bwrap", "npm"),
     pytest.mark.timeout(900),  # the first test of an agent waits for its installation
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]

@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from tests.packaging import environment, pythons
-from tests.packaging.environment import TOOLS, Environment, succeed
+from tests.packaging.environment import Environment, succeed
 from tests.packaging.pythons import ROOT
 
 
@@ -32,14 +32,6 @@ class Built(Struct, frozen=True):
 
 
 @pytest.fixture(scope="session")
-def tools() -> None:
-    """The tools that make and install wheels, which only developers have."""
-    missing = [name for name in ("uv", "pipx", "mypy", "pyright") if not (TOOLS / name).exists()]
-    if missing:
-        pytest.skip(f"{', '.join(missing)}: not installed; make install")
-
-
-@pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean export: what git tracks or would track, and nothing that builds and tests leave behind."""
     export = tmp_path_factory.mktemp("export") / "greenroom"
@@ -53,7 +45,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(tools: None, tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The sdist, the wheel that comes of it, and the wheel that comes of the tree."""
     dist = tmp_path_factory.mktemp("dist")
     build = (sys.executable, "-m", "build", "--no-isolation")
@@ -64,7 +56,7 @@ def built(tools: None, tree: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def offline(tools: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def offline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables that have pip, pipx and uv take the pinned libraries, which were checked against their hashes.
 
     So nothing that is released tomorrow has a part in these tests.

@@ -16,7 +16,7 @@ from tests.packaging import pythons
 from tests.packaging.conftest import Built
 from tests.packaging.environment import TOOLS, Environment, succeed
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.timeout(600)]
 VERSION = f"greenroom, version {greenroom.__version__}\n"
 MISSING = "greenroom: the command line needs click: pip install 'click>=8.2' 'rich>=14.0'\n"
 

@@ -14,7 +14,7 @@ from tests.packaging.environment import TOOLS, Environment, succeed
 from tests.packaging.pythons import PROJECT
 from tests.packaging.test_install import VERSION, quick_start
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.timeout(600)]
 AS_OF = "2026-11-29"
 """What was released later has no part in this test; whoever raises a bound raises the day."""
 

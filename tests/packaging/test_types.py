@@ -13,7 +13,7 @@ from tests.packaging.conftest import Built
 from tests.packaging.environment import TOOLS, Environment, run
 from tests.packaging.test_install import quick_start
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.timeout(600)]
 
 RIGHT = """
 from collections.abc import AsyncIterator

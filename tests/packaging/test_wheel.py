@@ -13,7 +13,7 @@ import greenroom
 from tests.packaging.conftest import Built
 from tests.packaging.pythons import PROJECT
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def test_the_wheel_has_the_package_and_nothing_else(built: Built, tree: Path) -> None:

@@ -66,9 +66,9 @@ def programs(*names: str) -> Callable[[], bool]:
     return lambda: all(map(shutil.which, names))
 
 
-def atheris() -> bool:
-    """Whether the fuzzer is installed."""
-    return find_spec("atheris") is not None
+def modules(*names: str) -> Callable[[], bool]:
+    """Whether all of these Python packages are installed."""
+    return lambda: all(map(find_spec, names))
 
 
 @cache
@@ -109,7 +109,14 @@ NEEDS: Final[Mapping[str, Need]] = {
     ),
     "npm": Need("node and npm", "apt-get install nodejs npm", frozenset({AGENTS, LONG}), programs("node", "npm")),
     "erl": Need("Erlang", "apt-get install erlang-base", frozenset({LONG}), programs("erl", "erlc")),
-    "atheris": Need("atheris", "it has wheels for Python 3.11 on x86-64 alone", frozenset({LONG}), atheris),
+    "atheris": Need("atheris", "make install; it has wheels for x86-64 alone", frozenset({LONG}), modules("atheris")),
+    "packaging": Need(
+        "the tools that make and install wheels",
+        "make install",
+        frozenset({LONG}),
+        modules("build", "pipx", "uv", "mypy", "pyright"),
+        fixture="built",
+    ),
     "bash": Need("bash", "apt-get install bash", frozenset({FAST, CONTAINERS}), programs("bash")),
     "dash": Need("dash", "apt-get install dash", frozenset({FAST, CONTAINERS}), programs("dash")),
     "root": Need("root that may mount", "run the tests as root", frozenset({CONTAINERS, LONG}), root),
