@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 from typing import Any
 
 USED = """
@@ -67,9 +68,9 @@ class Border(MetaPathFinder):
 def without_proc(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that opens paths, on a system that has neither ``/proc`` nor ``/sys``."""
 
-    def guarded(path: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        if isinstance(path, str | os.PathLike) and os.fspath(path).startswith(("/proc", "/sys/")):
-            raise FileNotFoundError(2, "No such file or directory", os.fspath(path))
+    def guarded(path: object, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        if isinstance(path, str | Path) and str(path).startswith(("/proc", "/sys/")):
+            raise FileNotFoundError(2, "No such file or directory", str(path))
         return function(path, *arguments, **options)
 
     return guarded
@@ -98,8 +99,8 @@ def take_away(platform: str) -> None:
     real = builtins.__import__
 
     def found(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: A002, ANN401
-        importer = (globals or {}).get("__name__", "")
-        if importer.split(".")[0] in {"greenroom", "__main__"} and level == 0:
+        importer: str = globals["__name__"] if globals and "__name__" in globals else ""
+        if importer.split(".", maxsplit=1)[0] in {"greenroom", "__main__"} and level == 0:
             if name in MODULES[platform]:
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             if name in fewer:

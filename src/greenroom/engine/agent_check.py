@@ -205,6 +205,8 @@ def _judged(spec: AgentSpec, outcome: Outcome, examiner: Examiner, raised: list[
 
 
 def _reached(spec: AgentSpec, examiner: Examiner) -> Step:
+    if not examiner.calls and spec.may_be_silent:
+        return Step(name="model", state="skipped", detail="it called no model, and its spec says that it may not")
     if not examiner.calls:
         told = f"have it talk to launch.base_url, with launch.api_key, at {_ENDPOINTS[spec.dialect]}"
         return _failed("model", "it never called its model", told)
