@@ -86,7 +86,11 @@ class Registries(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     """One request."""
 
-    server: Registries
+    @property
+    def registries(self) -> Registries:
+        """Those that answer."""
+        assert isinstance(self.server, Registries)  # noqa: S101 - nobody else makes one
+        return self.server
 
     def do_GET(self) -> None:
         """Look at what is asked for."""
@@ -103,8 +107,8 @@ class Answer(BaseHTTPRequestHandler):
 
     def page(self, name: str) -> None:
         """A package of pip's: the links of today, and one of tomorrow."""
-        self.server.seen.add(name)
-        url = f"{self.server.pip}/{name}/"
+        self.registries.seen.add(name)
+        url = f"{self.registries.pip}/{name}/"
         text = fetch(url, "text/html").decode()
         links = re.sub(
             r'href="([^"]*)"',
@@ -113,17 +117,17 @@ class Answer(BaseHTTPRequestHandler):
         )
         stem = re.sub(r"[-_.]+", "_", name)
         files = [f"{stem}-{version}-py3-none-any.whl" for version in newer(re.findall(r">[^<]+?-(\d[^-<]*)", text))]
-        new = "".join(f'<a href="{self.server.url}/tomorrow/{file}">{file}</a>\n' for file in files)
+        new = "".join(f'<a href="{self.registries.url}/tomorrow/{file}">{file}</a>\n' for file in files)
         self.answer(links.replace("</body>", f"{new}</body>").encode(), "text/html")
 
     def packument(self, name: str) -> None:
         """A package of npm's: the versions of today, and newer ones."""
-        self.server.seen.add(name)
+        self.registries.seen.add(name)
         path = urllib.parse.quote(name, safe="@")
-        found: dict[str, Any] = json.loads(fetch(f"{self.server.npm}/{path}", "application/json"))
+        found: dict[str, Any] = json.loads(fetch(f"{self.registries.npm}/{path}", "application/json"))
         for version in newer(list(found["versions"])):
             digest = base64.b64encode(hashlib.sha512(tarball(name, version)).digest()).decode()
-            url = f"{self.server.url}/tomorrow/{path}@{version}.tgz"
+            url = f"{self.registries.url}/tomorrow/{path}@{version}.tgz"
             dist = {"tarball": url, "integrity": f"sha512-{digest}"}
             found["versions"][version] = {"name": name, "version": version, "dependencies": NOTHING, "dist": dist}
         found["dist-tags"] = {**found.get("dist-tags", {}), "latest": "9999.0.0"}
@@ -131,7 +135,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def take(self, file: str) -> None:
         """Somebody takes a release of tomorrow."""
-        self.server.taken.add(file)
+        self.registries.taken.add(file)
         if file.endswith(".whl"):
             name, version, *_ = file.split("-")
             content = wheel(name, version)
