@@ -58,11 +58,10 @@ class Lane:
         return cls(stack, url, sys.executable, HERE / "_floor_http.py")
 
     def enter(self, held: int, kind: str, dialect: str = "chat") -> None:
-        """Make so many connections, and ask once over each. Raises `ChildError`."""
+        """Admit so many agents. Raises `ChildError`."""
         stream = KINDS[kind]
         doors = self.open(count=held, size=held, stream=stream)
         self._load.ask("connect", url=doors["url"], keys=doors["keys"], dialect=dialect, stream=stream)
-        self._ask(1)
 
     def open(self, *, count: int, size: int = 1, stream: bool = False, model: str = "") -> Fields:
         """Admit so many agents, and say where."""
@@ -71,7 +70,12 @@ class Lane:
         )
 
     def lap(self, calls: int) -> tuple[float, float]:
-        """So many calls over each connection: CPU seconds for one, and the least latency. Raises `ChildError`."""
+        """So many calls over each connection: CPU seconds for one, and the least latency. Raises `ChildError`.
+
+        Connections, the server's own to the model server among them, may have been closed while others had their turn,
+        so all of them are warmed first.
+        """
+        self._load.ask("warm", _SECONDS)
         before = self._server.cpu()
         latencies = self._ask(calls)
         return (self._server.cpu() - before) / len(latencies), min(latencies)
@@ -84,7 +88,7 @@ class Lane:
     def learn(self, kind: str, dialect: str = "chat") -> list[str]:
         """The answer to each turn of a conversation."""
         self.enter(1, kind, dialect)
-        self._ask(TURNS)
+        self.lap(TURNS)
         answers: list[str] = self._load.ask("heard")["answers"]
         self.leave()
         return answers

@@ -1,6 +1,7 @@
 """Agents by the thousand, in a process of their own: each keeps its connection and asks one thing after another.
 
-connect {url, keys, dialect, stream}   open the connections
+connect {url, keys, dialect, stream}   from now on be these agents
+warm {}                                open the connections that are not, and ask once over each
 go {calls}                             ask so many times over each; latencies in seconds
 heard {}                               the last answer to each turn, as text
 leave {}                               close them
@@ -44,7 +45,10 @@ class Agent:
         self._writer: asyncio.StreamWriter | None = None
 
     async def connect(self, host: str, port: int) -> None:
-        self._reader, self._writer = await asyncio.open_connection(host, port)
+        """Once; and anew when the server has closed the connection, as it does with idle ones."""
+        if self._reader is None or self._reader.at_eof():
+            self.leave()
+            self._reader, self._writer = await asyncio.open_connection(host, port)
 
     async def ask(self, calls: int) -> None:
         """Ask so many times. Raises `RuntimeError` for an answer that is none."""
@@ -94,6 +98,7 @@ class Load:
     def __init__(self) -> None:
         self._agents: list[Agent] = []
         self._numbers = count(1)
+        self._place = ("", 0)
 
     async def connect(self, fields: Fields) -> Fields:
         url: str = fields["url"]
@@ -107,9 +112,13 @@ class Load:
             Agent(f"{first}authorization: Bearer {key}\r\n".encode(), requests, self._numbers, at % TURNS)
             for at, key in enumerate(fields["keys"])
         ]
-        for at in range(0, len(self._agents), _TOGETHER):
-            await asyncio.gather(*(agent.connect(host, int(port)) for agent in self._agents[at : at + _TOGETHER]))
+        self._place = (host, int(port))
         return {}
+
+    async def warm(self, _: Fields) -> Fields:
+        for at in range(0, len(self._agents), _TOGETHER):
+            await asyncio.gather(*(agent.connect(*self._place) for agent in self._agents[at : at + _TOGETHER]))
+        return await self.go({"calls": 1})
 
     async def go(self, fields: Fields) -> Fields:
         for agent in self._agents:
@@ -133,7 +142,9 @@ class Load:
 
 def main() -> None:
     load = Load()
-    asyncio.run(attend({"connect": load.connect, "go": load.go, "heard": load.heard, "leave": load.leave}))
+    asyncio.run(
+        attend({"connect": load.connect, "warm": load.warm, "go": load.go, "heard": load.heard, "leave": load.leave})
+    )
 
 
 if __name__ == "__main__":
