@@ -15,7 +15,9 @@ pytestmark = [
     pytest.mark.real_time,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
-WANTED = Environment(workdir="/app/src", directories=("/app", "/logs/verifier", "/tests", "/app/src/deep"))
+WANTED = Environment(
+    workdir="/app/src", directories=("/app", "/logs/verifier", "/tests", "/app/src/deep", "/var/tmp/deep")
+)
 
 
 def a_request(environment: Environment, id: str = "sandbox") -> SandboxRequest:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 from pathlib import Path
 
 import anyio
@@ -144,10 +146,21 @@ async def test_no_privileges(sandbox: LocalSandbox) -> None:
     assert await run(sandbox, "python3", "-c", unshare) == (0, "-1\n")
 
 
-async def test_prefix(backend: LocalBackend, tmp_path: Path) -> None:
-    """The agent's prefix is visible at its own path, and read-only."""
+@pytest.mark.parametrize("below", ["/var/tmp", "/tmp", ""])
+async def test_prefix(backend: LocalBackend, tmp_path: Path, below: str) -> None:
+    """The agent's prefix is visible at its own path and read-only, also below the sandbox's own directories."""
+    if below:
+        tmp_path = Path(tempfile.mkdtemp(prefix="greenroom-test-", dir=below))
     prefix = tmp_path / "prefix"
     prefix.mkdir()
+    try:
+        await check_prefix(backend, prefix)
+    finally:
+        shutil.rmtree(tmp_path)
+
+
+async def check_prefix(backend: LocalBackend, prefix: Path) -> None:
+    """The program in it runs, and nothing can be added."""
     (prefix / "tool").write_text("#!/bin/sh\necho tool\n")
     (prefix / "tool").chmod(0o755)
     sandbox = await backend.create(SandboxRequest(id="p", rollout_id="r", prefix=str(prefix), seconds=60))

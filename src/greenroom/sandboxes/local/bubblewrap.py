@@ -23,6 +23,7 @@ _ETC = (
     "/etc/ca-certificates/extracted",
 )  # fmt: skip
 _KEEPER = "/run/greenroom/keeper.pyc"
+_VAR_TMP = "/var/tmp"  # noqa: S108 - the sandbox's own
 
 
 class Bubblewrap(Struct, frozen=True):
@@ -48,8 +49,8 @@ class Bubblewrap(Struct, frozen=True):
         argv += _system() + _etc(root, network=network) + _python(root)
         argv += ["--bind", place.home, SEALED.home]
         for path, inside in place.binds.items():
-            argv += ["--bind", path, inside]
-        argv += ["--ro-bind", prefix, prefix] if prefix else []
+            argv += ["--bind", path, _mount_point(inside)]
+        argv += ["--ro-bind", prefix, _mount_point(prefix)] if prefix else []
         # Last: until then mount points are made in them. Nothing planted in /etc may meet the verifier. And to the
         # kernel the user is still the engine's: were that root, /proc/sys would let it change the host's settings.
         argv += ["--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"]
@@ -58,7 +59,7 @@ class Bubblewrap(Struct, frozen=True):
     def _file_systems(self) -> list[str]:
         size = ["--size", str(MEMORY_FILES)] if self.version >= (0, 7) else []
         argv = ["--proc", "/proc", "--dev", "/dev", *size, "--tmpfs", "/dev/shm"]  # noqa: S108 - the sandbox's own
-        return [*argv, *size, "--tmpfs", SEALED.tmp, "--symlink", SEALED.tmp, "/var/tmp"]  # noqa: S108
+        return [*argv, *size, "--tmpfs", SEALED.tmp, "--symlink", SEALED.tmp, _VAR_TMP]
 
 
 def python() -> str:
@@ -73,8 +74,15 @@ def keeper_command(program: str | None = None) -> list[str]:
 
 def _python(root: Root) -> list[str]:
     base = os.path.realpath(sys.base_prefix)
-    binds = [] if _is_system(base) else ["--ro-bind", base, base]
+    binds = [] if _is_system(base) else ["--ro-bind", base, _mount_point(base)]
     return [*binds, "--ro-bind", root.keeper, _KEEPER]
+
+
+def _mount_point(path: str) -> str:
+    """Where to mount what has to be found at ``path``: bubblewrap makes no directories behind a symbolic link."""
+    if path == _VAR_TMP or path.startswith(f"{_VAR_TMP}/"):
+        return SEALED.tmp + path.removeprefix(_VAR_TMP)
+    return path
 
 
 def _is_system(path: str) -> bool:
