@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import select
 import time
+from typing import SupportsFloat, SupportsIndex
 
 if "FAKETIME" in os.environ:
 
-    def _sleep(seconds: float, /) -> None:
-        select.select([], [], [], seconds)
+    def _sleep(seconds: SupportsFloat | SupportsIndex, /) -> None:
+        select.select([], [], [], float(seconds))
 
     time.sleep = _sleep
