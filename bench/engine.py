@@ -37,9 +37,9 @@ IMPORTS = {
     "import.engine.bytes": "import greenroom; greenroom.Engine",
 }
 MARKS = (
-    Mark(of="rollouts.cpu", over="rollouts.floor.cpu", must=5.0, aim=2.0),
-    Mark(of="store", over="store.floor", must=8.5, aim=3.0),
-    Mark(of="scale", over="scale.floor", must=90.0, aim=30.0),
+    Mark(of="rollouts.cpu", over="rollouts.floor.cpu", must=6.2, aim=2.0),
+    Mark(of="store", over="store.floor", must=8.8, aim=3.0),
+    Mark(of="scale", over="scale.floor", must=94.0, aim=30.0),
     Mark(of="rollouts.peak.bytes", must=100e6, aim=60e6),
     Mark(of="import.greenroom.bytes", must=33e6, aim=20e6),
     Mark(of="import.engine.bytes", must=50e6, aim=30e6),
@@ -48,7 +48,7 @@ MARKS = (
 )
 PEER_MARKS = (
     Mark(of="verifiers.cpu", over="rollouts.cpu", must=1.5, aim=4.0, better="higher"),
-    Mark(of="verifiers.lag_p99", over="rollouts.lag_p99", must=4.0, aim=10.0, better="higher"),
+    Mark(of="verifiers.lag_p99", over="rollouts.lag_p99", must=3.0, aim=10.0, better="higher"),
     Mark(of="verifiers.peak.bytes", over="rollouts.peak.bytes", must=2.5, aim=4.0, better="higher"),
 )
 

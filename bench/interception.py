@@ -11,9 +11,9 @@ of nothing are processes of their own, on loopback; connections are made, and wa
 bytes and answers the same bytes. ``upstream`` asks for the exact tokens, 4,500 and more for each prompt;
 ``upstream.floor`` is a bare aiohttp server that forwards with a bare aiohttp client, the same bytes on all sides.
 ``plain`` asks for no tokens, as verifiers does. ``restless`` is the gate with Python's garbage collector as Python has
-it; an engine tells it to come less often. ``.latency`` is the least of a lap, for information: it is no CPU time. ``registered`` are idle rollouts as an
-engine has them, ``waiting`` those with a task at the desk of each; ``among`` is a call of one beside ten thousand of
-them. ``turns`` is a session's export, by its length: it should not matter.
+it; an engine tells it to come less often. ``.latency`` is the least of a lap, for information: it is no CPU time.
+``registered`` are idle rollouts as an engine has them, ``waiting`` those with a task at the desk of each; ``among`` is
+a call of one beside ten thousand of them. ``turns`` is a session's export, by its length: it should not matter.
 
 ``--alone`` leaves the peers out. It takes about five minutes, and some more to install the peers once.
 """
