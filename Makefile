@@ -74,7 +74,7 @@ lock: uv
 	$(COMPILE) --constraints constraints.txt --extra cli --group install --output-file constraints-run.txt
 
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
-EXTRAS := --extra cli --extra parquet --extra terminal-bench --extra trio
+EXTRAS := --extra cli --extra lock --extra parquet --extra terminal-bench --extra trio
 
 # Locks the agents that ship again, or those of NAMES, with what the registries have today within what recipes pin.
 lock-agents: install uv

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.process import greenroom
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 MODEL = ("--model", "scripted:model.toml")
 RUN = ("run", "stuck.toml", *MODEL, "--samples", "2", "--json", "--out", "out")
 UNSTUCK = "[[script]]\n[[script.turns]]\ntext = 'there'\n"

@@ -15,7 +15,7 @@ import pytest
 from greenroom.cli.app import app
 from tests.cli.process import SECONDS, Greenroom, environment, greenroom
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 
 SIMULATED = "simulated:boot=0,turn=0.02"
 RUN = f"run tasks.toml --sandbox {SIMULATED} --model model.toml"

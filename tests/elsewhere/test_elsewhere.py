@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.real_time, pytest.mark.parametrize("platform", ["darwin", "win32"])]
+pytestmark = [pytest.mark.real_time, pytest.mark.long, pytest.mark.parametrize("platform", ["darwin", "win32"])]
 
 HERE = Path(__file__).parent
 SECONDS = 120

@@ -145,6 +145,7 @@ BROKEN: list[tuple[AgentSpec, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("spec", "failed", "said"), BROKEN, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.long
 async def test_what_does_not_work_is_named(spec: AgentSpec, failed: str, said: list[str]) -> None:
     """The step that fails says why, and what would help; steps before it are fine, the agent's log is kept."""
     found = await tried(spec)

@@ -190,6 +190,7 @@ async def test_a_second_engine_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.long
 async def test_a_journal_that_dies_loses_nothing(tmp_path: Path) -> None:
     """The store's writer is killed again and again in mid-run: everything announced is kept, and nothing is leased."""
     engine = an_engine(store=tmp_path, sandbox=Simulated(boot=0.001, turn=0.001), model=quick, concurrency=4)

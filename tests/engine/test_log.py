@@ -37,7 +37,7 @@ async def test_a_failed_model_is_a_line_each(caplog: Logged) -> None:
 async def test_lost_sandboxes_are_no_crashes(caplog: Logged) -> None:
     """Sandboxes that do not boot or die are retried with a line each, and nothing is said at a higher level."""
     caplog.set_level(logging.INFO)
-    outcomes = await play(an_engine(model=flaky, sandbox=Simulated(fault_rate=0.7), deadline=60), tasks(20))
+    outcomes = await play(an_engine(model=flaky, sandbox=Simulated(fault_rate=0.7), deadline=400), tasks(20))
     attempts = [attempt for outcome in outcomes for attempt in outcome.attempts]
     retried = len(attempts) - len(outcomes)
     assert {"sandbox_failed", "model_failed"} <= {attempt.status for attempt in attempts}

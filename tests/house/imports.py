@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from typing import Any
 
+_OWN = sys.stdlib_module_names | {"greenroom", "_typeshed"}
+"""``_typeshed`` is the type checkers' own, and never there at run time."""
+
 
 def imported(source: str) -> set[str]:
     """Return the top-level modules that are imported from elsewhere: neither ours nor Python's own."""
-    return {name for name in _names(ast.parse(source)) if name not in sys.stdlib_module_names | {"greenroom"}}
+    return {name for name in _names(ast.parse(source)) if name not in _OWN}
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

@@ -130,7 +130,8 @@ def visit(path: Path, way: Way) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))  # which waits for its turn as long as it has no timeout
         client.settimeout(SECONDS)
-        way(client)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the console may be the first to go
+            way(client)
 
 
 async def chatter(system: System) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["pytester"]
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 
 REACHES = "import socket\ndef test_it():\n    with socket.socket() as s: s.connect_ex(('192.0.2.1', 9))"
 ASKS = "import socket\ndef test_it(): socket.getaddrinfo('example.com', 443)"

@@ -18,6 +18,8 @@ from tests.sandboxes.registries import Registry, npm_archive, pin, source, wheel
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_time,
+    pytest.mark.agents,
+    pytest.mark.needs("npm"),
     pytest.mark.timeout(180),
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),  # what is tried is npm's work and pip's
 ]

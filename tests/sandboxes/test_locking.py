@@ -11,6 +11,8 @@ from tests.sandboxes.registries import Registry
 
 
 @pytest.mark.real_time
+@pytest.mark.agents
+@pytest.mark.needs("npm")
 def test_an_npm_lock_holds_the_newest_of_the_day_for_every_machine(registry: Registry) -> None:
     """Below the recipe's own packages it has what the registry has, by hash, without an address, twice the same."""
     native = {f"native-linux-{cpu}": "1.0.0" for cpu in ("x64", "arm64", "riscv64")}

@@ -15,7 +15,7 @@ import pytest
 
 from tests.tools.project import Project
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from greenroom.actors.run_requests import Abandon, CancelSome, Drain, Next, Stop
 from greenroom.kernel import Actor, CallError, Down, Exit, NotDelivered, Ref, Reply, Shutdown, StartFailed, on
 from greenroom.messages import Outcome
 
+RUNS = "runs"
+"""The group of all runs that have not ended."""
 _AGAIN_SECONDS = 1.0
 
 PlanSource = Callable[[], Awaitable[RolloutPlan | None]]
@@ -120,6 +122,7 @@ class Run(Actor):
         self.drains: list[Reply[None]] = []
 
     async def started(self) -> None:
+        self.join(RUNS)
         self._advance()
 
     async def stopped(self, exit: Exit) -> None:

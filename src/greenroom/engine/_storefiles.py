@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,43 @@ def _lock_without_flock(path: Path) -> Callable[[], None]:
             f"the run in {path} is in use by another engine; stop it or choose another directory"
         ) from None
     return held.close
+
+
+def refuse_if_held(path: Path) -> None:
+    """See that no engine holds the run, without making anything. Raises `StoreLocked`."""
+    try:
+        owner = _owner(path)
+    except FileNotFoundError:
+        return
+    if owner is not None:
+        raise StoreLocked(f"the run in {path} is being written by process {owner}; replay it when that has ended")
+
+
+def _owner(path: Path) -> str | None:
+    """Who holds the run; ``None`` for nobody. Raises `OSError`."""
+    try:
+        import fcntl
+    except ImportError:
+        return _owner_without_flock(path)
+    held = os.open(path / "lock", os.O_RDONLY | CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return os.read(held, 32).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(held)
+
+
+def _owner_without_flock(path: Path) -> str | None:
+    if not (path / "lock.sqlite").is_file():
+        return None
+    with closing(sqlite3.connect(path / "lock.sqlite", timeout=0, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return "unknown"
+        return None
 
 
 def sync(path: Path) -> None:

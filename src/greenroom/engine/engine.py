@@ -325,15 +325,13 @@ class Engine(Steering):
         spec = ChildSpec(f"run-{number}", start, restart="temporary")
         runs = system.lookup(f"{tree.PATH}/runs")
         try:
-            run = await runs.call(Supervisor.StartChild(spec))
+            return await runs.call(Supervisor.StartChild(spec))
         except CallError as error:
             raise EngineError(f"the engine does not run: {error}") from error
         except BaseException:
             # Cancelled, it may have been started all the same; by its name it can be told.
             system.lookup(f"{runs.path}/{spec.id}").cast(Abandon())
             raise
-        self._runs = [*(ref for ref in self._runs if ref.alive), run]
-        return run
 
     async def _start_session(self, number: int, plan: RolloutPlan, gate: GateModel, estate: Estate) -> tuple[Ref, Desk]:
         desk = gate.desk(plan.rollout_id)

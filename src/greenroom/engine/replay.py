@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +10,10 @@ from urllib.parse import quote
 
 import anyio.to_thread
 
+from greenroom.engine._storefiles import refuse_if_held
 from greenroom.engine._storerows import PAGE, decode
 from greenroom.engine._storeschema import SCHEMA, check
-from greenroom.engine.store_errors import StoreError, StoreIncompatible, StoreLocked, StoreMissing, guard
+from greenroom.engine.store_errors import StoreError, StoreIncompatible, StoreMissing, guard
 from greenroom.engine.stored import check_run
 from greenroom.interception import OpenModel, model_for
 from greenroom.interception.recording import RecordedModel
@@ -67,7 +66,7 @@ def check_recorded(run: Path) -> None:
 def _open(run: Path) -> sqlite3.Connection:
     """The run's database, to be read. Raises `StoreError`."""
     check_run(run)
-    _refuse_if_held(run)
+    refuse_if_held(run)
     with guard(run):
         # Nobody writes to it, so that nothing has to be made beside it, unless its last engine was killed.
         how = "mode=ro" if _has_log(run) else "immutable=1"
@@ -84,22 +83,6 @@ def _has_log(run: Path) -> bool:
     """Whether commits stand in the write-ahead log alone."""
     log = run / "run.db-wal"
     return log.is_file() and log.stat().st_size > 0
-
-
-def _refuse_if_held(run: Path) -> None:
-    try:
-        held = os.open(run / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(held, 32).decode(errors="replace").strip() or "unknown"
-        raise StoreLocked(
-            f"the run in {run} is being written by process {owner}; replay it when that has ended"
-        ) from None
-    finally:
-        os.close(held)
 
 
 def _check(run: Path, database: sqlite3.Connection) -> None:

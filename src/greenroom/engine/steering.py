@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.board import Board, Snapshot
 from greenroom.actors.rollouts import ResetCircuits, Resume
+from greenroom.actors.run import RUNS
 from greenroom.actors.run_requests import CancelSome, Drain, Stop
 from greenroom.engine.stream import EngineError
 from greenroom.kernel import CallError, Ref, System
@@ -25,7 +26,6 @@ class Steering:
 
     def __init__(self, bounds: Bounds) -> None:
         self._board = Board(bounds=bounds)
-        self._runs: list[Ref] = []
         self._stopped = ""
         self._system: System | None = None
 
@@ -79,17 +79,20 @@ class Steering:
         Returns:
             How many rollouts that had begun, or waited to, are cancelled.
         """
-        counts = [await _cancelled(run, CancelSome(name, reason)) for run in self._runs if run.alive]
+        counts = [await _cancelled(run, CancelSome(name, reason)) for run in self._runs()]
         return sum(counts)
 
     async def stop(self, reason: str = "the engine was stopped") -> None:
         """Cancel what runs, admit no more, and wait until every outcome is kept. Iterations get them and end."""
         self._stopped = self._stopped or reason
-        runs = [run for run in self._runs if run.alive]
+        runs = self._runs()
         for run in runs:
             run.cast(Stop(reason))
         for run in runs:
             await _drained(run)
+
+    def _runs(self) -> list[Ref]:
+        return [] if self._system is None else self._system.members(RUNS)
 
     def _tune(self, changes: Mapping[str, str]) -> Mapping[str, object]:
         """As the console asks for it: by text; ``circuits=closed`` closes them. Says what is new."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from greenroom.sandboxes.base import Backend, Exec, ExecResult, Process, Sandbox, SandboxError, SandboxRequest
-from greenroom.sandboxes.platform import why_not_here
 from greenroom.specs import Docker, Local, SandboxSpec, Simulated
 
 __all__ = [
@@ -34,6 +33,8 @@ async def open_backend(
     Raises:
         SandboxError: the spec is unknown, or this machine cannot serve it.
     """
+    from greenroom.sandboxes.platform import why_not_here
+
     if reason := why_not_here(spec):
         raise SandboxError("needs_linux", reason)
     # Imported when needed: some backends bring large libraries.
