@@ -162,10 +162,13 @@ async def test_starts_are_spread() -> None:
     engine = an_engine(concurrency=50, limits=Limits(jitter=60.0), sandbox=Simulated(turn=1e5), deadline=1e7)
     async with engine, consuming(engine, tasks(50)):
         counts: list[int] = []
-        for seconds in (15, 15, 150):  # well before its end, for where in that time each begins is drawn
-            await anyio.sleep(seconds)
+        for _ in range(13):
+            await anyio.sleep(10)
             counts.append(engine.snapshot().running)
-    assert counts[0] < counts[1] < 50 == counts[2]
+    # The first five have up to a minute, and the others, once one of those has booted, another one.
+    assert len(set(counts)) > 4
+    assert counts == sorted(counts)
+    assert counts[-1] == 50
 
 
 async def test_who_leaves_before_his_start_takes_no_slot() -> None:
