@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,7 +109,7 @@ def install(kind: str, wheels: Path, *, quietly: bool = False) -> bool:
     # Compiled when first imported: most of what is installed never is.
     command = ("install", "--no-index", "--find-links", str(wheels), "--no-compile", *EXACTLY, "-r", PINS[kind])
     if quietly:
-        return run_pip(command).returncode == 0
+        return run_pip(command)[0] == 0
     print(f"installing from {wheels}", flush=True)
     pip(*command)
     return True
@@ -120,23 +120,15 @@ def download(kind: str, wheels: Path) -> None:
     command = ("download", "--dest", str(wheels), "--no-cache-dir", "--progress-bar", "off", *EXACTLY, "-r", PINS[kind])
     names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / PINS[kind]).read_text(encoding="utf-8"), re.MULTILINE)
     progress = Progress(len(names))
-    output: list[str] = []
-    with subprocess.Popen(
-        pip_command(command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        cwd=ROOT,
-        env=ENVIRON,
-    ) as process:
-        for line in process.stdout or ():
-            output.append(line)
-            if found := re.match(r"(?:Collecting|Ignoring|Processing) (\S+?)(?:[=:;]|\s)", line):
-                progress.step(found[1].rpartition("/")[2].partition("-")[0])
+
+    def told(line: str) -> None:
+        if found := re.match(r"(?:Collecting|Ignoring|Processing) (\S+?)(?:[=:;]|\s)", line):
+            progress.step(found[1].rpartition("/")[2].partition("-")[0])
+
+    status, output = run_pip(command, told)
     progress.end()
-    if process.returncode != 0:
-        raise Refusal(explain("".join(output)))
+    if status != 0:
+        raise Refusal(explain(output))
 
 
 class Progress:
@@ -167,24 +159,28 @@ class Progress:
 
 def pip(*arguments: str) -> None:
     """Run pip. Raises `Refusal`."""
-    done = run_pip(arguments)
-    if done.returncode != 0:
-        raise Refusal(explain(done.stdout))
+    status, output = run_pip(arguments)
+    if status != 0:
+        raise Refusal(explain(output))
 
 
-def run_pip(arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """Run pip to its end."""
-    return subprocess.run(
+def run_pip(arguments: tuple[str, ...], told: Callable[[str], object] = bool) -> tuple[int, str]:
+    """Run pip to its end, and hand on each line as it comes; its exit status, and all of them."""
+    lines: list[str] = []
+    with subprocess.Popen(
         pip_command(arguments),
-        check=False,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
         cwd=ROOT,
         env=ENVIRON,
-        stdin=subprocess.DEVNULL,
-    )
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            told(line)
+    return process.returncode, "".join(lines)
 
 
 def pip_command(arguments: tuple[str, ...]) -> list[str]:

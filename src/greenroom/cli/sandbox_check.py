@@ -29,7 +29,7 @@ def require(sandbox: SandboxSpec) -> None:
     try:
         anyio.run(_answer)
     except SandboxError as error:
-        text = f"--sandbox docker: {error} {error.detail}".rstrip()
+        text = f"--sandbox docker: {error} ({error.detail})" if error.detail else f"--sandbox docker: {error}"
         raise BadInput(f"{text}; start one, or name it with DOCKER_HOST; see `greenroom doctor`") from error
 
 
@@ -39,7 +39,7 @@ async def _answer() -> None:
 
     engine = Engine(find_engine())
     try:
-        async with typed("no Docker engine answers:", "docker_unavailable", _SECONDS):
+        async with typed("asking for its version", "docker_unavailable", _SECONDS):
             await engine.version()
     finally:
         await engine.close()
