@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from random import uniform
 from typing import Protocol
 
@@ -100,8 +101,13 @@ class Events:
     def exit_of(self, exec_id: str) -> asyncio.Future[int]:
         """The exit of a program that has not been started yet."""
         future = self.exits[exec_id] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(lambda _: self.exits.pop(exec_id, None))
+        future.add_done_callback(partial(self._strike_off, exec_id))
         return future
+
+    def _strike_off(self, exec_id: str, exit: asyncio.Future[int]) -> None:
+        self.exits.pop(exec_id, None)
+        if not exit.cancelled():
+            exit.exception()  # whoever still waits gets it; where nobody does, asyncio is not to complain
 
     async def ask(self, exec_id: str) -> None:
         """Ask the engine for an exit that may have been missed."""
