@@ -2,7 +2,8 @@
 
 An async test runs on asyncio and on trio, in virtual time; marked ``real_time``, on both in real time. A module
 bound to one backend says ``pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)``.
-``GREENROOM_SEED=7 pytest`` explores another schedule, and the same one each time.
+Unless it is told otherwise, every run tries the same schedule and the same generated examples, so that a passing
+suite goes on passing. ``GREENROOM_SEED=7 pytest`` explores another schedule and other examples, the same each time.
 """
 
 from __future__ import annotations
@@ -21,14 +22,22 @@ from greenroom.testing import BACKENDS, leak_check, virtual_backend_options
 
 SEED = os.environ.get("GREENROOM_SEED", "")
 
-hypothesis.settings.register_profile("local", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+hypothesis.settings.register_profile("usual", deadline=None, derandomize=True, database=None, print_blob=True)
+hypothesis.settings.register_profile("seeded", deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("seeded" if SEED else "usual")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand the seed to Hypothesis, which takes its own on the command line alone."""
+    if SEED and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = SEED
 
 
 def pytest_report_header() -> str:
-    """Say which schedule the run explores."""
-    return f"schedule: {f'GREENROOM_SEED={SEED}' if SEED else 'the usual one (set GREENROOM_SEED to explore others)'}"
+    """Say which schedule and which examples the run explores."""
+    usual = "the usual ones (set GREENROOM_SEED to explore others)"
+    return f"schedule and examples: {f'GREENROOM_SEED={SEED}' if SEED else usual}"
 
 
 @pytest.fixture(params=BACKENDS)
