@@ -37,6 +37,24 @@ class DialectError(Exception):
     """The agent's request is not valid in its dialect. The text names the place and is safe to send back."""
 
 
+class ShapeError(DialectError):
+    """A model server's answer has something of a type that says nothing: the server will say it like that again.
+
+    Args:
+        where: The place.
+        expected: What should be there.
+        got: What is there. It is not in this error's text, and may be anything, keys included.
+    """
+
+    def __init__(self, where: str, expected: str, got: object) -> None:
+        super().__init__(f"{where}: expected {expected}")
+        self.got = got
+
+
+class MisfitError(DialectError):
+    """A model server's answer does not fit together. Another one may, from the same server."""
+
+
 class Refusal(Struct, frozen=True):
     """What an agent is told instead of an answer. Dialects give it their own shape."""
 

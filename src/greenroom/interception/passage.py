@@ -15,6 +15,7 @@ import anyio
 
 from greenroom.interception.completion import OUT_OF_CALLS
 from greenroom.interception.dialects import Dialect, Operation
+from greenroom.interception.envelope import complaint
 from greenroom.interception.errors import (
     UNANSWERABLE,
     UNAVAILABLE,
@@ -24,10 +25,11 @@ from greenroom.interception.errors import (
     RefusedError,
     refusal_of,
 )
+from greenroom.interception.finish import ending
 from greenroom.interception.flow import Flow, Passed, Provider, ProviderReply
+from greenroom.interception.overflow import overflows
 from greenroom.interception.replies import read
 from greenroom.interception.reply import StreamedReply
-from greenroom.interception.verdict import overflows
 from greenroom.interception.wire import Request, Response
 from greenroom.messages import ModelCall
 
@@ -139,9 +141,14 @@ class Passage:
     def _passed(self, dialect: Dialect, flow: Flow, reply: ProviderReply) -> None:
         if flow.call is None or reply.status >= HTTPStatus.BAD_REQUEST:
             return
-        self.fault = None
-        flow.complete = True
         completion = read(dialect.name, bytes(flow.kept))
+        found = ending(completion.native_finish_reason)
+        if found is not None and found.meaning == "failed":
+            self.fault = ModelError("provider", "the agent's provider broke its answer off", reply.status)
+            return
+        self.fault = None
+        self.truncated = self.truncated or (found is not None and found.meaning == "context")
+        flow.complete = True
         self._recorded(Passed(flow.call, completion, flow.began, anyio.current_time()))
 
     async def _failed(self, dialect: Dialect, flow: Flow, head: ProviderReply) -> Response:
@@ -150,7 +157,7 @@ class Passage:
         except ConnectionResetError:
             raise RefusedError(UNAVAILABLE) from None
         text = body.decode(errors="replace")
-        if overflows(text):
+        if overflows(head.status, complaint(body)):
             self.truncated = True
         else:
             self.fault = ModelError("provider", f"the agent's provider answered {head.status}", head.status)

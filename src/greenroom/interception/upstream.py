@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 
 _EXACT = {"logprobs": True, "return_token_ids": True}
 _CONNECT_SECONDS = 30.0
+_WORDS = 32
+"""Finish reasons that are remembered as told of."""
 
 
 class UpstreamModel:
@@ -46,6 +48,7 @@ class UpstreamModel:
         self._key = secret_of(spec.api_key_env, "Upstream.api_key_env")
         self._first_backoff = first_backoff
         self._session: aiohttp.ClientSession | None = None
+        self._unknown: set[str] = set()
         self._exact: bool | None = None if spec.token_ids else False
 
     @property
@@ -74,11 +77,19 @@ class UpstreamModel:
     async def _persist(self, fields: dict[str, Any]) -> Completion:
         attempt = 1
         while isinstance(outcome := await self._ask(fields), Failure):
-            if not outcome.passing or attempt >= self._spec.attempts:
+            if outcome.repeats or not outcome.passing or attempt >= self._spec.attempts:
                 raise outcome.error
             await anyio.sleep(backoff(attempt, self._first_backoff) if outcome.wait is None else outcome.wait)
             attempt += 1
+        self._note(outcome)
         return outcome
+
+    def _note(self, completion: Completion) -> None:
+        """Say once of each word that it is not known why answers end."""
+        word = completion.native_finish_reason
+        if completion.finish_reason == "unknown" and word is not None and word not in self._unknown:
+            _log.warning("the model server ends answers for a reason that is not known", reason=word)
+            self._unknown = {*self._unknown, word} if len(self._unknown) < _WORDS else {word}
 
     async def _ask(self, fields: dict[str, Any]) -> Completion | Failure:
         if self._exact is False:
