@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from greenroom.interception.backoff import retry_after
+from greenroom.interception.backoff import asked_wait
 from greenroom.interception.dialects import chat_answer
 from greenroom.interception.errors import DialectError, ModelError
 from greenroom.interception.secret import quotes
@@ -45,21 +45,26 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, secret: str = ""
 
     Args:
         status: Its HTTP status.
-        headers: Its headers; names in any case, as the mapping has it.
+        headers: Its headers; names in any case.
         body: Its body.
         secret: What must not appear in an error's text, even if the server quotes it.
     """
     if status == HTTPStatus.OK:
         return _answer(body)
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if passes(status):
         error = ModelError("unavailable", f"the model server answered {status}", status)
-        return Failure(error=error, passing=True, wait=retry_after(headers.get("Retry-After")))
+        return Failure(error=error, passing=True, wait=asked_wait(headers))
     if status in _KEY_REFUSED:
         # Servers quote the key in this one.
         error = ModelError("unauthorized", f"the model server refuses the key ({status})", status, retryable=False)
         return Failure(error=error)
     text = _text(body)
     return _rejection(status, "" if quotes(text, secret) else text)
+
+
+def passes(status: int) -> bool:
+    """Whether a request that is answered with this may succeed later."""
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def unreachable(error: Exception) -> Failure:

@@ -1,0 +1,105 @@
+"""How a reply ends: what each dialect says last, and how it says that it failed. Pure; nothing here raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from greenroom.interception.replies.fields import Fields, inner, items, text
+from greenroom.specs import Dialect
+
+FAILED_WORDS = frozenset({"abort", "error", "insufficient_system_resource", "network_error"})
+"""Finish reasons by which a provider says that the answer was broken off by its own trouble."""
+DONE = "[DONE]"
+"""Chat's last event, the only one of any dialect that is not JSON."""
+
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Failed(Struct, frozen=True):
+    """The provider says that it failed."""
+
+    word: str
+    """Its own word for it: a code, a type or a finish reason; empty if it has none that can be shown."""
+    status: int | None
+    """The HTTP status it names."""
+    text: str
+    """All it says. It may quote a key."""
+
+
+Sign = Literal["more", "answered", "over"] | Failed
+"""What one event says of the end.
+
+``more``: nothing. ``answered``: the answer is whole, though more may be told of it, such as its usage. ``over``: this
+was the dialect's last event.
+"""
+
+
+def sign(dialect: Dialect, piece: Fields) -> Sign:
+    """What an event of a stream, or a whole reply, says of the end."""
+    error = piece.get("error")
+    if error:
+        return _failed(inner(piece, "error") or {"message": error})
+    return _SIGNS[dialect](piece)
+
+
+def ends_without_last_event(dialect: Dialect) -> bool:
+    """Whether a provider may end a whole answer without a last event: chat's is often left out, Google has none."""
+    return dialect in ("chat", "google")
+
+
+def _chat(piece: Fields) -> Sign:
+    found: Sign = "more"
+    for choice in items(piece, "choices"):
+        reason = text(choice, "finish_reason")
+        if choice.get("error") or reason in FAILED_WORDS:
+            return _failed(inner(choice, "error") or {"code": reason})
+        found = "answered" if reason else found
+    return found
+
+
+def _anthropic(piece: Fields) -> Sign:
+    match piece.get("type"):
+        case "error":
+            return _failed(piece)
+        case "message_stop":
+            return "over"
+        case _:
+            return "more"
+
+
+def _responses(piece: Fields) -> Sign:
+    response = inner(piece, "response") or piece
+    kind = text(piece, "type")
+    if kind == "error" or kind in ("response.failed", "response.cancelled"):
+        return _failed(inner(response, "error") or {"code": kind, **response})
+    if text(response, "status") in ("failed", "cancelled"):
+        return _failed(inner(response, "error") or {"code": text(response, "status")})
+    return "over" if kind in ("response.completed", "response.incomplete") else "more"
+
+
+def _google(piece: Fields) -> Sign:
+    reasons = [reason for one in items(piece, "candidates")[:1] if (reason := text(one, "finishReason"))]
+    if reasons and reasons[0].lower() in FAILED_WORDS:
+        return _failed({"code": reasons[0]})
+    # Some models put a finish reason into every chunk, so it is not known to be the last one.
+    return "answered" if reasons or text(inner(piece, "promptFeedback"), "blockReason") else "more"
+
+
+_SIGNS: Mapping[Dialect, Callable[[Fields], Sign]] = {
+    "chat": _chat,
+    "anthropic": _anthropic,
+    "responses": _responses,
+    "google": _google,
+}
+
+
+def _failed(error: Fields) -> Failed:
+    words = [str(error.get(name, "")) for name in ("type", "code", "status")]
+    shown = next((word for word in words if word != "error" and _WORD.fullmatch(word)), "")
+    numbers = [int(word) for word in words if word.isdecimal() and len(word) == len("503")]
+    return Failed(shown, next(iter(numbers), None), msgspec.json.encode(error).decode())
