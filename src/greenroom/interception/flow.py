@@ -87,13 +87,13 @@ class Flow:
         self.failed = False
         """Whether the provider failed within its answer."""
         self._head: ProviderReply | ModelError | None = None
-        self._begun = anyio.Event()
+        self._headed = anyio.Event()
         self._error: ModelError | None = None
         self._send, self._receive = anyio.create_memory_object_stream[bytes](_AHEAD)
 
     async def head(self) -> ProviderReply | ModelError:
         """How the reply begins, or why there is none. Bounded by the provider's time."""
-        await self._begun.wait()
+        await self._headed.wait()
         if self._head is None:  # pragma: no cover - both are set together
             raise AssertionError
         return self._head
@@ -110,7 +110,7 @@ class Flow:
         """The reply begins like this, or there is none for this reason. Only the first counts."""
         if self._head is None:
             self._head = head
-            self._begun.set()
+            self._headed.set()
 
     def take(self, piece: bytes) -> None:
         """The provider says this."""
@@ -120,6 +120,11 @@ class Flow:
             self.overfull = True
         if self.watch is not None:
             self.watch.feed(piece)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the provider has begun to answer."""
+        return self.watch is not None and self.watch.begun and not self.failed
 
     def recent(self, piece: bytes) -> str:
         """What the provider says with ``piece``, and a little of what came before it."""

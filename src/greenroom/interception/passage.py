@@ -6,6 +6,7 @@ dialects and no others, how much it may ask at once, how many turns it has.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack
@@ -30,6 +31,7 @@ from greenroom.interception.flow import Flow, Passed, Provider, ProviderReply
 from greenroom.interception.replies import read
 from greenroom.interception.replies.ending import Failed
 from greenroom.interception.reply import StreamedReply
+from greenroom.interception.session import fingerprint
 from greenroom.interception.turnstile import Turn, Turnstile
 from greenroom.interception.verdict import overflows, passes
 from greenroom.interception.watch import Watch
@@ -73,13 +75,14 @@ class Passage:
         self._recorded = recorded
         self._ready = ready
         self._max_turns = max_turns
-        self._turnstile = turnstile or Turnstile()
+        self._turnstile = Turnstile() if turnstile is None else turnstile
         self._rollout_id = rollout_id
         self._ends = ends
         self._slots = anyio.Semaphore(in_flight, fast_acquire=True)
         self._flows: set[Flow] = set()
+        self._unfinished: set[bytes] = set()
         self.calls = 0
-        """Calls that were answered, or wait to be."""
+        """Calls that were answered, are being answered, or wait to be."""
         self.called = False
         """Whether there ever was a call, whatever became of it."""
         self.truncated = False
@@ -109,7 +112,7 @@ class Passage:
         """
         call = _call(dialect, request) if operation.name == "complete" else None
         self.called = self.called or call is not None
-        if call is not None and self._max_turns is not None and self.calls >= self._max_turns:
+        if call is not None and self._used_up(call, request):
             self.truncated = True
             return _farewell(dialect, call)
         flow = Flow(request, call, self._ends)
@@ -132,6 +135,15 @@ class Passage:
         """Hang up on the provider. Idempotent."""
         for flow in self._flows:
             flow.scope.cancel()
+
+    def _used_up(self, call: ModelCall, request: Request) -> bool:
+        """Whether this would be one call too many. One that was begun before and is asked for again counts once."""
+        if self._max_turns is None:
+            return False
+        if (mark := _mark(call, request)) in self._unfinished:
+            self._unfinished.discard(mark)
+            self.calls -= 1
+        return self.calls >= self._max_turns
 
     async def _run(self, dialect: Dialect, flow: Flow) -> None:
         error: ModelError | None = ModelError("closed", "the attempt has ended")
@@ -249,8 +261,13 @@ class Passage:
         if passed is not None:
             self._recorded(passed)
         flow.leave()
-        if not flow.complete:
-            self._flows.discard(flow)
+        if flow.complete:
+            return
+        self._flows.discard(flow)
+        if flow.call is not None and self._max_turns is not None and flow.begun:
+            # Whoever reads an answer up to its last words and leaves has it all the same.
+            self._unfinished.add(_mark(flow.call, flow.request))
+        else:
             self.calls -= flow.call is not None
 
 
@@ -261,6 +278,13 @@ def _call(dialect: Dialect, request: Request) -> ModelCall:
         return dialect.decode(request, body)
     except DialectError:
         return ModelCall(id="", dialect=dialect.name, model="", messages=())
+
+
+def _mark(call: ModelCall, request: Request) -> bytes:
+    """The same for a call that is asked for again, and for no other."""
+    if call.messages or not isinstance(request.body, bytes):
+        return fingerprint(call)
+    return hashlib.blake2b(request.body, digest_size=16).digest()
 
 
 def _answered(status: int) -> ModelError:

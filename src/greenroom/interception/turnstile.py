@@ -104,8 +104,9 @@ class Turnstile:
         self._line: OrderedDict[_Place, None] = OrderedDict()
         self._strikes: OrderedDict[str, int] = OrderedDict()
 
-    def __len__(self) -> int:
-        """Those who wait."""
+    @property
+    def waiting(self) -> int:
+        """Requests that wait."""
         return len(self._line)
 
     def wait(self) -> float:
@@ -141,12 +142,16 @@ class Turnstile:
         finally:
             turn.leave()
 
+    def lost(self, rollout_id: str) -> int:
+        """Requests this rollout has lost since its last answer."""
+        return self._strikes.get(rollout_id, 0)
+
     def spent(self, rollout_id: str) -> ModelError | None:
         """Why this rollout may ask no more, if it may not."""
-        lost = self._strikes.get(rollout_id, 0)
+        lost = self.lost(rollout_id)
         if lost < REQUESTS:
             return None
-        text = f"{self._why}; that were {lost} requests of this rollout in a row, so no more are sent"
+        text = f"{self._why}; {lost} requests of this rollout have failed in a row, so no more are sent"
         return ModelError("unavailable", text, retryable=False)
 
     async def _admitted(self, place: _Place) -> None:
@@ -173,13 +178,13 @@ class Turnstile:
         return next((place for place in self._line if not self._all_at_risk(place.rollout_id)), None)
 
     def _all_at_risk(self, rollout_id: str) -> bool:
-        lost = self._strikes.get(rollout_id, 0)
+        lost = self.lost(rollout_id)
         if not 0 < lost < REQUESTS:
             return False
         return lost + sum(turn.rollout_id == rollout_id for turn in self._inside) >= REQUESTS
 
     def _too_long(self, place: _Place) -> ModelError:
-        text = f"{self._why}, and wants to be left alone for {self.wait():.0f} s, longer than this call may wait"
+        text = f"{self._why}, so it is left alone for {self.wait():.0f} s more, longer than this call may wait"
         return ModelError("unavailable", text, retryable=self._opens <= place.rollout_ends)
 
     def opened(self, turn: Turn) -> None:

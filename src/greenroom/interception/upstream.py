@@ -84,7 +84,8 @@ class UpstreamModel:
             if (spent := self.turnstile.spent(call.rollout_id)) is not None:
                 raise spent
             if outcome.wait is None:
-                await anyio.sleep(backoff(attempt, self._first_backoff))
+                tries = max(attempt, self.turnstile.lost(call.rollout_id))
+                await anyio.sleep(backoff(tries, self._first_backoff))
             attempt += 1
         return outcome
 
