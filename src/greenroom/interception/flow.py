@@ -11,7 +11,7 @@ import anyio
 from msgspec import Struct
 
 from greenroom.interception.errors import ModelError
-from greenroom.interception.watch import Watch
+from greenroom.interception.progress import Progress
 from greenroom.interception.wire import Request
 from greenroom.messages import Completion, ModelCall
 from greenroom.specs import Dialect
@@ -80,7 +80,7 @@ class Flow:
         """What the provider has said so far."""
         self.overfull = False
         """It has said more than is kept."""
-        self.watch: Watch | None = None
+        self.progress: Progress | None = None
         """Follows the reply, if it is one to a call and no refusal."""
         self.complete = False
         """Whether it was answered in full."""
@@ -118,13 +118,13 @@ class Flow:
             self.kept += piece
         else:
             self.overfull = True
-        if self.watch is not None:
-            self.watch.feed(piece)
+        if self.progress is not None:
+            self.progress.feed(piece)
 
     @property
     def begun(self) -> bool:
         """Whether the provider has begun to answer."""
-        return self.watch is not None and self.watch.begun and not self.failed
+        return self.progress is not None and self.progress.begun and not self.failed
 
     def recent(self, piece: bytes) -> str:
         """What the provider says with ``piece``, and a little of what came before it."""

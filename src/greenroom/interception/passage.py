@@ -28,13 +28,13 @@ from greenroom.interception.errors import (
     refusal_of,
 )
 from greenroom.interception.flow import Flow, Passed, Provider, ProviderReply
+from greenroom.interception.progress import Progress
 from greenroom.interception.replies import read
 from greenroom.interception.replies.ending import Failed
 from greenroom.interception.reply import StreamedReply
 from greenroom.interception.session import fingerprint
 from greenroom.interception.turnstile import Turn, Turnstile
 from greenroom.interception.verdict import overflows, passes
-from greenroom.interception.watch import Watch
 from greenroom.interception.wire import Request, Response
 from greenroom.messages import ModelCall
 
@@ -181,31 +181,31 @@ class Passage:
         elif flow.call is None or reply.status >= HTTPStatus.BAD_REQUEST:
             turn.heard()
         else:
-            flow.watch = Watch(dialect.name, reply.headers.get("content-type", ""))
+            flow.progress = Progress(dialect.name, reply.headers.get("content-type", ""))
         return reply
 
     async def _carry(self, flow: Flow, reply: ProviderReply, turn: Turn) -> None:
         async for piece in reply.pieces:
             flow.take(piece)
-            if flow.watch is not None:
-                self._follow(flow, flow.watch, turn)
+            if flow.progress is not None:
+                self._follow(flow, flow.progress, turn)
                 if self._provider.quotes_key(flow.recent(piece)):
                     raise ModelError("provider", "the agent's provider quoted its key, so its reply was broken off")
             await flow.carry(piece)
-        if flow.watch is not None:
-            flow.watch.end(flow.kept, whole=not flow.overfull)
-            self._follow(flow, flow.watch, turn, ended=True)
+        if flow.progress is not None:
+            flow.progress.end(flow.kept, whole=not flow.overfull)
+            self._follow(flow, flow.progress, turn, ended=True)
 
-    def _follow(self, flow: Flow, watch: Watch, turn: Turn, *, ended: bool = False) -> None:
+    def _follow(self, flow: Flow, progress: Progress, turn: Turn, *, ended: bool = False) -> None:
         """What the provider has said so far means this."""
         if flow.complete or flow.failed:
             return
-        if watch.failure is not None:
-            self._fell(flow, watch.failure, turn)
-        elif watch.over or ended:
+        if progress.failure is not None:
+            self._fell(flow, progress.failure, turn)
+        elif progress.over or ended:
             turn.succeeded()
             self._recorded(self._completed(flow))
-        elif watch.begun:
+        elif progress.begun:
             turn.heard()
 
     def _fell(self, flow: Flow, failure: Failed, turn: Turn) -> None:
@@ -233,7 +233,7 @@ class Passage:
         return Passed(call, read(call.dialect, bytes(flow.kept)), flow.began, anyio.current_time())
 
     def _settled(self, flow: Flow) -> Passed | None:
-        if flow.watch is None or flow.complete or flow.failed or not flow.watch.left(flow.kept):
+        if flow.progress is None or flow.complete or flow.failed or not flow.progress.left(flow.kept):
             return None
         self._turnstile.forgive(self._rollout_id)
         return self._completed(flow)

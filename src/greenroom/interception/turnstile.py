@@ -77,7 +77,7 @@ class Turn:
         """The request is over, or what is left of it does not count. Idempotent."""
         if not self._left:
             self._left = True
-            self._turnstile.left(self)
+            self._turnstile.left(self, told=self._said)
 
 
 class Turnstile:
@@ -99,6 +99,7 @@ class Turnstile:
         self._why = ""
         self._row = 0  # failures since the last answer
         self._streak = 0  # times it has shut since the last answer
+        self._untold = False  # the last one inside left before anything was known of it
         self._room: int | None = None  # requests that may be under way; None: any number
         self._inside: dict[Turn, None] = {}
         self._line: OrderedDict[_Place, None] = OrderedDict()
@@ -136,6 +137,7 @@ class Turnstile:
         turn = Turn(self, rollout_id)
         self._inside[turn] = None
         self._let_in = anyio.current_time()
+        self._untold = False
         self.requests += 1
         try:
             yield turn
@@ -169,7 +171,7 @@ class Turnstile:
         """When to look again; the past for somebody who may go through."""
         if self._first_in_line() is not place:
             return math.inf
-        if self._room is None or len(self._inside) < self._room:
+        if self._room is None or (len(self._inside) < self._room and not self._untold):
             return self._opens
         return max(self._opens, self._let_in + _UNHEARD_SECONDS)
 
@@ -231,9 +233,10 @@ class Turnstile:
         """A request of this rollout was answered."""
         self._strikes.pop(rollout_id, None)
 
-    def left(self, turn: Turn) -> None:
-        """A request is over."""
+    def left(self, turn: Turn, *, told: bool) -> None:
+        """A request is over, and its result known or not."""
         self._inside.pop(turn, None)
+        self._untold = not told
         self._next()
 
     def _next(self) -> None:

@@ -99,7 +99,9 @@ _SIGNS: Mapping[Dialect, Callable[[Fields], Sign]] = {
 
 
 def _failed(error: Fields) -> Failed:
-    words = [str(error.get(name, "")) for name in ("type", "code", "status")]
-    shown = next((word for word in words if word != "error" and _WORD.fullmatch(word)), "")
-    numbers = [int(word) for word in words if word.isdecimal() and len(word) == len("503")]
-    return Failed(shown, next(iter(numbers), None), msgspec.json.encode(error).decode())
+    given = [error.get(name) for name in ("type", "code", "status")]
+    words = [str(word) for word in given if isinstance(word, str | int) and not isinstance(word, bool)]
+    said = [word for word in words if _WORD.fullmatch(word)]
+    number = next((int(word) for word in said if word.isdecimal() and len(word) == len("503")), None)
+    shown = next((word for word in said if word != "error"), next(iter(said), ""))
+    return Failed(shown, number, msgspec.json.encode(error).decode())

@@ -14,7 +14,7 @@ _CUT = Failed("cut_off", None, "")
 _EMPTY = Failed("no_answer", None, "")
 
 
-class Watch:
+class Progress:
     """Follows one reply to a call.
 
     Args:
