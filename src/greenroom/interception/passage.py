@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from http import HTTPStatus
 from typing import Any
 
@@ -185,13 +185,14 @@ class Passage:
         return reply
 
     async def _carry(self, flow: Flow, reply: ProviderReply, turn: Turn) -> None:
-        async for piece in reply.pieces:
-            flow.take(piece)
-            if flow.progress is not None:
-                self._follow(flow, flow.progress, turn)
-                if self._provider.quotes_key(flow.recent(piece)):
-                    raise ModelError("provider", "the agent's provider quoted its key, so its reply was broken off")
-            await flow.carry(piece)
+        async with aclosing(reply.pieces) as pieces:
+            async for piece in pieces:
+                flow.take(piece)
+                if flow.progress is not None:
+                    self._follow(flow, flow.progress, turn)
+                    if self._provider.quotes_key(flow.recent(piece)):
+                        raise ModelError("provider", "the agent's provider quoted its key, so its reply was broken off")
+                await flow.carry(piece)
         if flow.progress is not None:
             flow.progress.end(flow.kept, whole=not flow.overfull)
             self._follow(flow, flow.progress, turn, ended=True)
