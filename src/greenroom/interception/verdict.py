@@ -9,7 +9,7 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from greenroom.interception import envelope
-from greenroom.interception.backoff import retry_after
+from greenroom.interception.backoff import asked_wait
 from greenroom.interception.dialects import chat_answer, chat_body
 from greenroom.interception.envelope import Complaint, is_error
 from greenroom.interception.errors import DialectError, MisfitError, ModelError, ShapeError
@@ -43,13 +43,18 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, secret: str = ""
 
     Args:
         status: Its HTTP status.
-        headers: Its headers; names in any case, as the mapping has it.
+        headers: Its headers; names in any case.
         body: Its body.
         secret: What must not appear in an error's text, even if the server quotes it.
     """
     if status == HTTPStatus.OK:
         return _answer(headers, body, secret)
     return _failed(status, headers, envelope.complaint(body), secret)
+
+
+def passes(status: int) -> bool:
+    """Whether a request that is answered with this may succeed later."""
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def unreachable(error: Exception) -> Failure:
@@ -114,9 +119,9 @@ def _failed(status: int, headers: Mapping[str, str], said: Complaint, secret: st
     )
     text = _words(said, secret)
     told = f"{where}: {text}" if text else where
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if passes(status):
         error = ModelError("unavailable", told if how else where, status)
-        return Failure(error=error, passing=True, wait=retry_after(headers.get("Retry-After")))
+        return Failure(error=error, passing=True, wait=asked_wait(headers))
     error = ModelError("rejected", told, status, retryable=False)
     return Failure(error=error, rejected=status in _REJECTED and not how)
 
