@@ -110,7 +110,7 @@ def error_of(fields: _Fields) -> object:
     for name in ("error", "errors", "base_resp"):
         if is_error(fields.get(name)):
             return fields
-    return fields if not fields.get("choices") and _WORDS & fields.keys() else None
+    return fields if "choices" not in fields and _WORDS & fields.keys() else None
 
 
 def is_fields(value: object) -> TypeGuard[_Fields]:

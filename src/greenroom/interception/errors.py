@@ -51,8 +51,8 @@ class ShapeError(DialectError):
         self.got = got
 
 
-class MisfitError(DialectError):
-    """A model server's answer does not fit together. Another one may, from the same server."""
+class MisfitError(ShapeError):
+    """A model server's answer lacks something, or does not fit together. Another one may, from the same server."""
 
 
 class Refusal(Struct, frozen=True):

@@ -72,7 +72,6 @@ FINISH_REASONS: tuple[FinishRow, ...] = (
     FinishRow("model_length", "Mistral", "length", "mistralai/client-python, models: finish_reason"),
     FinishRow("limit", "llama.cpp", "length", "ggml-org/llama.cpp, tools/server: stop_type"),
     FinishRow("token_limit", "watsonx", "length", _WATSONX),
-    FinishRow("repetition", "vLLM: it saw the model repeat itself", "length", "vllm-project/vllm, v1/engine"),
     FinishRow("maxPredictedTokensReached", "LM Studio", "length", _LMSTUDIO),
     FinishRow("model_context_window_exceeded", "Anthropic, Bedrock, z.ai", "context", "genkit-ai/genkit#6259"),
     FinishRow("context_length_exceeded", "proxies that say the error's code here", "context", _OPENAI),
@@ -141,6 +140,7 @@ FINISH_REASONS: tuple[FinishRow, ...] = (
 _LONGEST = 100
 """Characters of a word that are looked at, and kept."""
 _SEVERITY: tuple[Meaning, ...] = ("failed", "context", "content filter", "length", "tool calls", "unknown", "finished")
+_NATIVE = ("native_finish_reason", "done_reason")
 _PREFIXES = ("finishreason", "stopreason")
 
 
@@ -175,6 +175,17 @@ _NEUTRAL: Mapping[Meaning, FinishReason] = {
     "unknown": "unknown",
     "failed": "unknown",
 }
+
+
+def native(choice: Mapping[str, Any], answer: Mapping[str, Any]) -> object:
+    """The word of whoever really answered, where a proxy passes it on, or the server's other interface has another.
+
+    OpenRouter has it in the choice, LiteLLM among the fields of the provider there, LM Studio in its statistics.
+    """
+    inner, stats = choice.get("provider_specific_fields"), answer.get("stats")
+    places = (choice, cast("Mapping[str, Any]", inner) if isinstance(inner, dict) else {}, answer)
+    found = next((where[name] for where in places for name in _NATIVE if where.get(name)), None)
+    return found or (cast("Mapping[str, Any]", stats).get("stop_reason") if isinstance(stats, dict) else None)
 
 
 def ended(completion: Completion, found: Ending | None) -> Completion:

@@ -187,11 +187,12 @@ _SETTING = re.compile(
 )
 _OF_INPUT = re.compile(r"\binputs?\b|\bprompt\b|\bmessages\b|\bmemory\b")
 _LIMIT = re.compile(
-    r"context (?:length|window|size|limit)(?: is| of|:)?(?: only)? \(?(\d[\d,]*)|tokens\W? must be <= (\d+)|> (\d+)"
+    r"context (?:length|window|size|limit)(?: is| of|:)?(?: only)? \(?(\d[\d,]{0,15})"
+    r"|tokens\W? must be <= (\d{1,16})|> (\d{1,16})"
 )
 _ANSWER = re.compile(
-    r"(\d[\d,]*) (?:tokens )?(?:in|for) (?:the|your) (?:completion|output)|requested (\d[\d,]*) output tokens"
-    r"|too large: (\d[\d,]*)|inputs\W? tokens and (\d+)|\d \+ (\d+) >"
+    r"(\d[\d,]{0,15}) (?:tokens )?(?:in|for) (?:the|your) (?:completion|output)|requested (\d[\d,]{0,15}) output tokens"
+    r"|too large: (\d[\d,]{0,15})|inputs\W? tokens and (\d{1,16})|\d \+ (\d{1,16}) >"
 )
 
 
@@ -225,4 +226,4 @@ def _is_setting(text: str) -> bool:
 def _first(pattern: re.Pattern[str], text: str) -> int | None:
     match = pattern.search(text)
     number = "" if match is None else next(group for group in match.groups() if group)
-    return int(number.replace(",", "")) if 0 < len(number) < 16 else None  # noqa: PLR2004 - no such number of tokens
+    return int(number.replace(",", "")) if number else None

@@ -70,15 +70,16 @@ def _answer(headers: Mapping[str, str], body: bytes, secret: str) -> Completion 
             return _completion(headers, read, secret)
         said = envelope.of(read.error)
     except ShapeError as error:
-        return _unusable(error, f"{error}, got {_shown(error.got, secret)}", repeats=True)
+        return _unusable(f"{error}, got {_shown(error.got, secret)}", again=isinstance(error, MisfitError))
     except DialectError as error:
-        return _unusable(error, str(error))
+        wrong = ModelError("bad_response", f"the model server's answer cannot be used: {error}", HTTPStatus.OK)
+        return Failure(error=wrong, passing=True)
     return _failed(said.status, headers, said, secret, " with an error")
 
 
 def _completion(headers: Mapping[str, str], read: chat_body.Body, secret: str) -> Completion | Failure:
     choice = chat_answer.choice_of(read.fields)
-    found = chat_answer.ending_of(choice)
+    found = chat_answer.ending_of(choice, read.fields)
     if is_error(choice.get("error")):
         said = envelope.of(choice["error"])
         return _failed(said.status, headers, said, secret, " with an error in its answer")
@@ -94,13 +95,16 @@ def _completion(headers: Mapping[str, str], read: chat_body.Body, secret: str) -
     return chat_answer.completion(read.fields)
 
 
-def _unusable(error: DialectError, text: str, *, repeats: bool = False) -> Failure:
-    """A response with no answer in it. One of a wrong shape is told once; what was cut may come whole the next time."""
-    again = not repeats and not isinstance(error, MisfitError)
+def _unusable(text: str, *, again: bool) -> Failure:
+    """An answer of a wrong shape. It is told once: the agent is not invited to try again.
+
+    Args:
+        text: What is wrong.
+        again: Whether another answer of the same server may be right.
+    """
     message = f"the model server's answer cannot be used: {text}"
-    return Failure(
-        error=ModelError("bad_response", message, HTTPStatus.OK, retryable=again), passing=True, repeats=repeats
-    )
+    wrong = ModelError("bad_response", message, HTTPStatus.OK, retryable=False)
+    return Failure(error=wrong, passing=True, repeats=not again)
 
 
 def _failed(status: int, headers: Mapping[str, str], said: Complaint, secret: str, how: str = "") -> Failure:
@@ -133,7 +137,10 @@ def _words(said: Complaint, secret: str) -> str:
 
 def _shown(got: object, secret: str) -> str:
     """The beginning of what was found, escaped, in ASCII; not if it holds the key, be it in what is cut off."""
-    text = json.dumps(got)
+    try:
+        text = json.dumps(got)
+    except (ValueError, RecursionError):  # numbers of thousands of digits, nesting without end
+        return "a value that cannot be shown"
     if quotes(text, secret):
         return "a value that holds the key"
     return text if len(text) <= _SHOWN_OF_ANSWERS else f"{text[: _SHOWN_OF_ANSWERS - 3]}..."

@@ -11,7 +11,7 @@ Servers differ in shape. What is meant is taken where that is clear; counts are 
 from __future__ import annotations
 
 import math
-from typing import Any, Never, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -21,7 +21,7 @@ from greenroom.interception.dialects.chat_pieces import chosen
 from greenroom.interception.dialects.chat_said import Said, said
 from greenroom.interception.dialects.chat_uses import uses
 from greenroom.interception.errors import DialectError, MisfitError, ShapeError
-from greenroom.interception.finish import Ending, ended, ending
+from greenroom.interception.finish import Ending, ended, ending, native
 from greenroom.messages import Completion
 
 _Fields = dict[str, Any]
@@ -36,7 +36,7 @@ def decode(body: bytes) -> Completion:
 
     Raises:
         DialectError: It is none, or was cut.
-        MisfitError: Its tokens and log-probabilities do not belong together, or a call has no name.
+        MisfitError: It says nothing, its tokens and log-probabilities do not belong together, or a call has no name.
         ShapeError: Something in it is of a type that says nothing.
     """
     return completion(chat_body.read(body).fields)
@@ -46,7 +46,7 @@ def choice_of(fields: _Fields) -> _Fields:
     """The choice that counts. Raises as `decode` does."""
     choices = fields.get("choices")
     if not choices:
-        value.fail("choices", "at least one choice")
+        raise MisfitError("choices", "at least one choice", choices)
     if not isinstance(choices, list):
         raise ShapeError("choices", "an array", choices)
     choice = chosen(cast("list[object]", choices))
@@ -55,18 +55,18 @@ def choice_of(fields: _Fields) -> _Fields:
     return cast("_Fields", choice)
 
 
-def ending_of(choice: _Fields) -> Ending | None:
-    """Why it ended; ``None`` if nothing was said of that."""
-    return ending(choice.get("finish_reason"), choice.get("native_finish_reason"))
+def ending_of(choice: _Fields, fields: _Fields) -> Ending | None:
+    """Why this choice of an answer ended; ``None`` if nothing was said of that."""
+    return ending(choice.get("finish_reason"), native(choice, fields))
 
 
 def completion(fields: _Fields) -> Completion:
     """The completion in a body that was read. Raises as `decode` does."""
     choice = choice_of(fields)
-    message, found = _message(choice), ending_of(choice)
+    message, found = _message(choice), ending_of(choice, fields)
     parts = (*_said(message), *uses(message, "choices[0].message"))
     if not parts and found is None:
-        value.fail("choices[0]", "something said, or a reason why nothing was")
+        raise MisfitError("choices[0]", "something said, or a reason why nothing was", choice)
     token_ids, logprobs = _tokens(choice)
     done = Completion(
         parts=parts,
@@ -87,7 +87,7 @@ def _message(choice: _Fields) -> _Fields:
     if message is None and isinstance(choice.get("text"), str):
         return {"content": choice["text"]}  # a completion of a text, as the older interface has it
     if message is None:
-        value.fail("choices[0].message", "an object")
+        raise MisfitError("choices[0].message", "an object", message)
     if not isinstance(message, dict):
         raise ShapeError("choices[0].message", "an object", message)
     return cast("_Fields", message)
@@ -101,7 +101,7 @@ def _tokens(choice: _Fields) -> tuple[tuple[int, ...] | None, tuple[float, ...] 
     ids = _ids(choice.get("token_ids"), "choices[0].token_ids")
     logprobs = _logprobs(choice.get("logprobs"))
     if ids is not None and logprobs is not None and len(ids) != len(logprobs):
-        raise MisfitError(f"choices[0]: {len(ids)} token ids but {len(logprobs)} log-probabilities")
+        raise MisfitError("choices[0].logprobs", f"as many as there are token ids, {len(ids)}", len(logprobs))
     return ids, logprobs
 
 
@@ -132,12 +132,8 @@ def _logprob(item: object, where: str) -> float:
     except DialectError:
         number = None
     if number is None or not math.isfinite(number):
-        _misfit(where, "finite numbers")
+        raise MisfitError(where, "finite numbers", item)
     return number
-
-
-def _misfit(where: str, expected: str) -> Never:
-    raise MisfitError(f"{where}: expected {expected}")
 
 
 def _stop_sequence(choice: _Fields) -> str | None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from greenroom.interception.dialects import value
 from greenroom.interception.dialects.chat_pieces import chosen, merged
 from greenroom.interception.dialects.sse import Parser, ServerSentEvent
-from greenroom.interception.envelope import error_of, is_error, is_fields
+from greenroom.interception.envelope import error_of, is_fields
 from greenroom.interception.errors import DialectError
 
 _Fields = dict[str, Any]
@@ -76,7 +76,7 @@ def _of_events(events: list[ServerSentEvent]) -> Body:
             return Body(error=piece)
         if not is_fields(piece):
             value.fail("", "objects in the events")
-        if is_error(piece.get("error")) or ("choices" not in piece and error_of(piece) is not None):
+        if error_of(piece) is not None:
             return Body(error=piece)
         pieces.append(piece)
     fields = merged(pieces)

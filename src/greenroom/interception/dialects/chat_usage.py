@@ -24,8 +24,8 @@ def read(fields: _Fields, choice: _Fields) -> Usage:
     said = _count(usage, "completion_tokens", "output_tokens")
     total = _count(usage, "total_tokens")
     return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=said or max(0, total - prompt) if prompt else said,
+        prompt_tokens=prompt or max(0, total - said),
+        completion_tokens=said or (max(0, total - prompt) if prompt else 0),
         cached_tokens=cached or _count(usage, "cached_tokens", "prompt_cache_hit_tokens"),
     )
 

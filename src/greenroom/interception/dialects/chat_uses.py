@@ -38,7 +38,7 @@ def _use(call: _Fields, where: str) -> ToolUse:
     function = _function(call, where)
     name = function.get("name")
     if name is None or name == "":
-        raise MisfitError(f"{where}.function.name: expected a name")
+        raise MisfitError(f"{where}.function.name", "a name", function)
     if not isinstance(name, str):
         raise ShapeError(f"{where}.function.name", "a string", name)
     given = function.get("arguments", function.get("input"))

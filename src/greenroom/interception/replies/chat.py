@@ -10,7 +10,7 @@ from greenroom.interception.dialects import chat_usage
 from greenroom.interception.dialects.chat_pieces import merged
 from greenroom.interception.dialects.chat_said import Said, said
 from greenroom.interception.errors import ShapeError
-from greenroom.interception.finish import ended, ending
+from greenroom.interception.finish import ended, ending, native
 from greenroom.interception.replies.fields import Fields, inner, items, text
 from greenroom.messages import Completion, ToolUse
 
@@ -21,7 +21,7 @@ def read(pieces: list[Fields]) -> Completion:
     choice = (items(whole, "choices") or [Fields()])[0]
     message = inner(choice, "message")
     done = Completion(parts=(*_said(message), *_uses(message)), usage=chat_usage.read(whole, choice))
-    return ended(done, ending(choice.get("finish_reason"), choice.get("native_finish_reason")))
+    return ended(done, ending(choice.get("finish_reason"), native(choice, whole)))
 
 
 def _said(message: Fields) -> tuple[Said, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from greenroom.interception import envelope
-from greenroom.interception.finish import Ending, ending
+from greenroom.interception.finish import Ending, ending, native
 from greenroom.interception.overflow import overflows
 from greenroom.interception.replies.fields import Fields, inner, items, text
 from greenroom.specs import Dialect
@@ -58,7 +58,7 @@ def ends_without_last_event(dialect: Dialect) -> bool:
 def _chat(piece: Fields) -> Sign:
     found: Sign = "more"
     for choice in items(piece, "choices"):
-        why = ending(choice.get("finish_reason"), choice.get("native_finish_reason"))
+        why = ending(choice.get("finish_reason"), native(choice, piece))
         if choice.get("error") or _is_failure(why):
             return _failed(inner(choice, "error") or {"code": why.word if why else ""})
         found = "answered" if why else found
