@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -297,7 +297,7 @@ ERRORS: list[tuple[object, str, bool]] = [
 @pytest.mark.parametrize(("error", "kind", "passing"), ERRORS)
 def test_an_error_in_the_place_of_an_answer(error: Any, kind: str, passing: bool) -> None:  # noqa: FBT001, ANN401 - JSON
     """An error with the status 200 is what it would be with its own, as a body and as an event of a stream."""
-    one = error[0] if isinstance(error, list) else error
+    one = cast("list[object]", error)[0] if isinstance(error, list) else error
     streamed = [
         sse(delta({"content": "a"}), one),
         sse(delta({"content": "a"}), done=False) + b"event: error\n" + sse(one),

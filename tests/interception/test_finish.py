@@ -144,6 +144,7 @@ def test_agents_are_told_what_the_content_says(name: str, stream: bool) -> None:
 
 def provider(dialect: Dialect, word: str, *, calls: bool) -> dict[str, Any]:
     """What a provider of this dialect says in one piece."""
+    uses: list[dict[str, Any]] = []
     match dialect:
         case "chat":
             message = {"content": "x", **({"tool_calls": [CALL]} if calls else {})}

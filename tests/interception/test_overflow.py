@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -52,8 +52,8 @@ def test_what_servers_say(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("row", [row for row in LABELLED if row["says"] == "overflow"])
 def test_an_overflow_within_an_answer(row: dict[str, Any]) -> None:
     """The same is understood when it comes with the status 200, as JSON or as an event of a stream."""
-    inner = row["body"]
-    error = inner if isinstance(inner, dict) else {"error": inner}
+    said: Any = row["body"]
+    error = cast("object", said) if isinstance(said, dict) else {"error": said}
     event = b"event: error\ndata: " + json.dumps(error).encode() + b"\n\n"
     assert kind(200, error) == kind(200, event) == "context_length"
 

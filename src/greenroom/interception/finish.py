@@ -182,10 +182,9 @@ def native(choice: Mapping[str, Any], answer: Mapping[str, Any]) -> object:
 
     OpenRouter has it in the choice, LiteLLM among the fields of the provider there, LM Studio in its statistics.
     """
-    inner, stats = choice.get("provider_specific_fields"), answer.get("stats")
-    places = (choice, cast("Mapping[str, Any]", inner) if isinstance(inner, dict) else {}, answer)
-    found = next((where[name] for where in places for name in _NATIVE if where.get(name)), None)
-    return found or (cast("Mapping[str, Any]", stats).get("stop_reason") if isinstance(stats, dict) else None)
+    inner, stats = _inner(choice, "provider_specific_fields"), _inner(answer, "stats")
+    found = (where.get(name) for where in (choice, inner, answer) for name in _NATIVE)
+    return next((word for word in found if word), stats.get("stop_reason"))
 
 
 def ended(completion: Completion, found: Ending | None) -> Completion:
@@ -223,6 +222,11 @@ def uses_tools(parts: Sequence[object]) -> bool:
     return any(isinstance(part, ToolUse) for part in parts)
 
 
+def _inner(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = fields.get(name)
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+
+
 def _word(reason: object) -> str:
     if isinstance(reason, dict):
         fields = cast("dict[str, Any]", reason)
@@ -237,8 +241,10 @@ def _meaning(word: str) -> Meaning:
     # Google's own endpoint for chat completions: "function_call_filter: MALFORMED_FUNCTION_CALL".
     first, _, last = word.partition(":")
     spellings = (whole, *(whole.removeprefix(prefix) for prefix in _PREFIXES), _bare(last), _bare(first))
-    known = [_MEANINGS[one] for one in spellings if one in _MEANINGS]
-    return next((meaning for meaning in known if meaning != "unknown"), "unknown")
+    for one in spellings:
+        if _MEANINGS.get(one, "unknown") != "unknown":
+            return _MEANINGS[one]
+    return "unknown"
 
 
 def _bare(word: str) -> str:

@@ -51,7 +51,7 @@ def _of_one(whole: object) -> Body:
     if isinstance(whole, list):
         # Google's endpoint for chat completions puts errors into a list.
         items = cast("list[object]", whole)
-        whole = items[0] if len(items) == 1 else whole
+        return _of_one(items[0]) if len(items) == 1 else value.fail("", "an object")
     fields = value.as_object(whole, "")
     choices = fields.get("choices")
     choice = chosen(cast("list[object]", choices)) if isinstance(choices, list) else None

@@ -83,7 +83,7 @@ class _Message:
             if name in _TEXTS:
                 self._texts.setdefault(name, []).append(value)
             else:
-                self._more[name] = _longer(self._more.get(name), value) if isinstance(value, list) else value
+                self._more[name] = _longer(self._more.get(name), cast("object", value))
         for call in of_message(delta):
             if isinstance(call, dict):
                 self._has_calls = True
