@@ -15,7 +15,8 @@ class ModelError(Exception):
     """A model did not answer. Raise it from an answer function; the agent only ever sees a generic text.
 
     Args:
-        kind: A short stable word: ``unavailable``, ``timeout``, ``unauthorized``, ``context_length``, ``rejected`` ...
+        kind: A short stable word: ``unavailable``, ``unfinished``, ``timeout``, ``unauthorized``, ``context_length``,
+            ``rejected`` ...
             ``context_length`` ends the agent politely and marks the attempt truncated.
         message: For the outcome and for people. Never holds a key.
         status: The HTTP status the model's owner gave, if there was one. Not what the agent sees.

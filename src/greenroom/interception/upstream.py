@@ -20,6 +20,7 @@ from greenroom.interception.secret import secret_of
 from greenroom.interception.turnstile import Turnstile
 from greenroom.interception.verdict import Failure, judge, unreachable
 from greenroom.messages import Completion, ModelCall
+from greenroom.messages.escape import escape
 from greenroom.specs import Upstream
 
 _log = structlog.get_logger(__name__)
@@ -97,7 +98,7 @@ class UpstreamModel:
         """Say once of each word that it is not known why answers end."""
         word = completion.native_finish_reason
         if completion.finish_reason == "unknown" and word is not None and word not in self._unknown:
-            _log.warning("the model server ends answers for a reason that is not known", reason=word)
+            _log.warning("the model server ends answers for a reason that is not known", reason=escape(word))
             self._unknown = {*self._unknown, word} if len(self._unknown) < _WORDS else {word}
 
     async def _try(self, fields: dict[str, Any], rollout_id: str, rollout_ends: float) -> Completion | Failure:
