@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ pytestmark = [
     pytest.mark.real_time,
     pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
 ]
+
+Fields = dict[str, Any]
 
 PROGRAM = """
 import json, os, sys, time, urllib.request
@@ -48,16 +51,17 @@ PATHS = {
     "responses": "/v1/responses",
     "google": "/v1beta/models/m:streamGenerateContent",
 }
-CHAT = {"choices": [{"index": 0, "delta": {"content": "a ✓ b"}, "finish_reason": None}]}
-FINISH = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
-START = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}}
-BLOCK = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a ✓ b"}}
-ENDS = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}
-OUTPUT = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a ✓ b"}]}]
-GOOGLE = {"candidates": [{"content": {"role": "model", "parts": [{"text": "a ✓ b"}]}, "finishReason": "STOP"}]}
-PART = {"candidates": [{"content": {"role": "model", "parts": [{"text": "a"}]}}]}
-OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+CHAT: Fields = {"choices": [{"index": 0, "delta": {"content": "a ✓ b"}, "finish_reason": None}]}
+FINISH: Fields = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+USAGE: Fields = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
+START: Fields = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}}
+BLOCK: Fields = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a ✓ b"}}
+ENDS: Fields = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}
+OUTPUT: list[Fields] = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a ✓ b"}]}]
+GOOGLE: Fields = {"candidates": [{"content": {"role": "model", "parts": [{"text": "a ✓ b"}]}, "finishReason": "STOP"}]}
+PART: Fields = {"candidates": [{"content": {"role": "model", "parts": [{"text": "a"}]}}]}
+CREATED: Fields = {"type": "response.created", "response": {"output": []}}
+OVERLOADED: Fields = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
 
 def client(dialect: str, last: str, calls: int) -> AgentSpec:
@@ -154,7 +158,7 @@ async def test_compressed_answers(encoding: str) -> None:
             sse({"type": "response.failed", "response": {"error": {"code": "server_error"}}}, ending="whole"),
         ),
         ("responses", sse({"type": "error", "code": "rate_limit_exceeded"}, ending="whole")),
-        ("responses", sse({"type": "response.created", "response": {"output": []}}, ending="whole")),
+        ("responses", sse(CREATED, ending="whole")),
         ("google", sse({"error": {"code": 503, "status": "UNAVAILABLE"}}, ending="whole")),
         ("google", Said(stream=True, pieces=(*sse(PART).pieces, b'{"error": {"code": 503}}'))),
         ("google", said(200, [{"error": {"code": 503, "status": "UNAVAILABLE"}}])),
