@@ -60,6 +60,7 @@ ENDS: Fields = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "
 OUTPUT: list[Fields] = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a ✓ b"}]}]
 GOOGLE: Fields = {"candidates": [{"content": {"role": "model", "parts": [{"text": "a ✓ b"}]}, "finishReason": "STOP"}]}
 PART: Fields = {"candidates": [{"content": {"role": "model", "parts": [{"text": "a"}]}}]}
+BROKEN: Fields = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
 CREATED: Fields = {"type": "response.created", "response": {"output": []}}
 OVERLOADED: Fields = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
@@ -151,7 +152,7 @@ async def test_compressed_answers(encoding: str) -> None:
         ("anthropic", sse(START, BLOCK, ENDS, ending="whole")),
         ("anthropic", said(200, OVERLOADED)),
         ("chat", events({"error": {"message": "quota exceeded", "code": 429}})),
-        ("chat", events(CHAT, {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]})),
+        ("chat", events(CHAT, BROKEN)),
         ("chat", events(CHAT, done=False)),
         (
             "responses",
