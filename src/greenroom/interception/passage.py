@@ -18,6 +18,7 @@ import anyio
 from greenroom.interception.backoff import asked_wait
 from greenroom.interception.completion import OUT_OF_CALLS
 from greenroom.interception.dialects import Dialect, Operation
+from greenroom.interception.envelope import complaint
 from greenroom.interception.errors import (
     UNANSWERABLE,
     UNAVAILABLE,
@@ -27,14 +28,16 @@ from greenroom.interception.errors import (
     RefusedError,
     refusal_of,
 )
+from greenroom.interception.finish import ending
 from greenroom.interception.flow import Flow, Passed, Provider, ProviderReply
+from greenroom.interception.overflow import overflows
 from greenroom.interception.progress import Progress
 from greenroom.interception.replies import read
 from greenroom.interception.replies.ending import Failed
 from greenroom.interception.reply import StreamedReply
 from greenroom.interception.session import fingerprint
 from greenroom.interception.turnstile import Turn, Turnstile
-from greenroom.interception.verdict import overflows, passes
+from greenroom.interception.verdict import passes
 from greenroom.interception.wire import Request, Response
 from greenroom.messages import ModelCall
 
@@ -210,7 +213,7 @@ class Passage:
             turn.heard()
 
     def _fell(self, flow: Flow, failure: Failed, turn: Turn) -> None:
-        if overflows(failure.text):
+        if failure.overflow:
             flow.failed = True
             self.truncated = True
             turn.heard()
@@ -229,9 +232,12 @@ class Passage:
         call = flow.call
         if call is None:  # pragma: no cover - only replies to calls are followed
             raise AssertionError
+        completion = read(call.dialect, bytes(flow.kept))
+        found = ending(completion.native_finish_reason)
         self.fault = None
+        self.truncated = self.truncated or (found is not None and found.meaning == "context")
         flow.complete = True
-        return Passed(call, read(call.dialect, bytes(flow.kept)), flow.began, anyio.current_time())
+        return Passed(call, completion, flow.began, anyio.current_time())
 
     def _settled(self, flow: Flow) -> Passed | None:
         if flow.progress is None or flow.complete or flow.failed or not flow.progress.left(flow.kept):
@@ -245,7 +251,7 @@ class Passage:
         except ConnectionResetError:
             raise RefusedError(UNAVAILABLE) from None
         text = body.decode(errors="replace")
-        if flow.call is not None and overflows(text):
+        if flow.call is not None and overflows(head.status, complaint(body)):
             self.truncated = True
         else:
             self._blame(flow, _answered(head.status))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from greenroom.interception.dialects import sse
 from greenroom.interception.dialects.chat_request import encode_tool_use, wants_usage, with_more
 from greenroom.interception.errors import Refusal
+from greenroom.interception.finish import told as finish_reason
 from greenroom.messages import Completion, FinishReason, ModelCall, Thinking, ToolUse, Usage
 
 _Fields = dict[str, Any]
@@ -51,12 +52,6 @@ def models(name: str) -> bytes:
 def model(name: str) -> bytes:
     """The description of the one model there is."""
     return msgspec.json.encode(_model(name))
-
-
-def finish_reason(completion: Completion) -> FinishReason:
-    """The finish reason agents act on: they run tools only when it says so, whatever the model's owner forgot."""
-    uses_tools = any(isinstance(part, ToolUse) for part in completion.parts)
-    return "tool_calls" if uses_tools and completion.finish_reason == "stop" else completion.finish_reason
 
 
 class ChatStream:

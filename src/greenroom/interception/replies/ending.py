@@ -9,11 +9,12 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from greenroom.interception import envelope
+from greenroom.interception.finish import Ending, ending, native
+from greenroom.interception.overflow import overflows
 from greenroom.interception.replies.fields import Fields, inner, items, text
 from greenroom.specs import Dialect
 
-FAILED_WORDS = frozenset({"abort", "error", "insufficient_system_resource", "network_error"})
-"""Finish reasons by which a provider says that the answer was broken off by its own trouble."""
 DONE = "[DONE]"
 """Chat's last event, the only one of any dialect that is not JSON."""
 
@@ -29,6 +30,8 @@ class Failed(Struct, frozen=True):
     """The HTTP status it names."""
     text: str
     """All it says. It may quote a key."""
+    overflow: bool = False
+    """Whether it says that the conversation is too long for the model."""
 
 
 Sign = Literal["more", "answered", "over"] | Failed
@@ -55,10 +58,10 @@ def ends_without_last_event(dialect: Dialect) -> bool:
 def _chat(piece: Fields) -> Sign:
     found: Sign = "more"
     for choice in items(piece, "choices"):
-        reason = text(choice, "finish_reason")
-        if choice.get("error") or reason in FAILED_WORDS:
-            return _failed(inner(choice, "error") or {"code": reason})
-        found = "answered" if reason else found
+        why = ending(choice.get("finish_reason"), native(choice, piece))
+        if choice.get("error") or _is_failure(why):
+            return _failed(inner(choice, "error") or {"code": why.word if why else ""})
+        found = "answered" if why else found
     return found
 
 
@@ -66,6 +69,8 @@ def _anthropic(piece: Fields) -> Sign:
     match piece.get("type"):
         case "error":
             return _failed(piece)
+        case "message_delta" if _is_failure(why := ending(inner(piece, "delta").get("stop_reason"))):
+            return _failed({"code": why.word if why else ""})
         case "message_stop":
             return "over"
         case _:
@@ -84,7 +89,7 @@ def _responses(piece: Fields) -> Sign:
 
 def _google(piece: Fields) -> Sign:
     reasons = [reason for one in items(piece, "candidates")[:1] if (reason := text(one, "finishReason"))]
-    if reasons and reasons[0].lower() in FAILED_WORDS:
+    if reasons and _is_failure(ending(reasons[0])):
         return _failed({"code": reasons[0]})
     # Some models put a finish reason into every chunk, so it is not known to be the last one.
     return "answered" if reasons or text(inner(piece, "promptFeedback"), "blockReason") else "more"
@@ -104,4 +109,10 @@ def _failed(error: Fields) -> Failed:
     said = [word for word in words if _WORD.fullmatch(word)]
     number = next((int(word) for word in said if word.isdecimal() and len(word) == len("503")), None)
     shown = next((word for word in said if word != "error"), next(iter(said), ""))
-    return Failed(shown, number, msgspec.json.encode(error).decode())
+    complaint = envelope.of(error)
+    overflow = overflows(complaint.status, complaint)
+    return Failed(shown, number, msgspec.json.encode(error).decode(), overflow)
+
+
+def _is_failure(why: Ending | None) -> bool:
+    return why is not None and why.meaning == "failed"
