@@ -83,7 +83,11 @@ async def test_a_rollout_loses_so_many_requests_and_no_more(wait: float | None) 
 
 async def test_an_answer_makes_up_for_what_was_lost() -> None:
     """Failures count in a row: a server that answers now and then is asked for as long as there are calls."""
-    server = Server(lambda _: len(server.asked) % 6 == 0, None, takes=0.1)
+
+    def every_sixth(_at: float) -> bool:
+        return len(server.asked) % 6 == 0
+
+    server = Server(every_sixth, None, takes=0.1)
     for _ in range(10):
         assert await server.persist("r") == "answered"
     assert server.failed == 50

@@ -59,9 +59,8 @@ class Progress:
         """
         if self.failure is not None or self._events:
             return self.failure is None and (self.over or self._answered)
-        whole = decoded(kept)
-        signs = self._signs(kept) or self._signs(kept.rstrip(b", \r\n\t") + b"]")
-        return _first_failure(signs) is None and (is_fields(whole) or "answered" in signs)
+        signs = self._signs(kept)
+        return _first_failure(signs) is None and (is_fields(decoded(kept)) or "answered" in signs)
 
     def end(self, kept: bytes | bytearray, *, whole: bool = True) -> None:
         """The provider has said all; if that is no answer, `failure` says why.
@@ -95,11 +94,10 @@ class Progress:
         return self._flaw_of_body(kept) if whole and self._kind in _KNOWN else None
 
     def _flaw_of_body(self, kept: bytes | bytearray) -> Failed | None:
-        whole, signs = decoded(kept), self._signs(kept)
+        signs = self._signs(kept)
         failed = _first_failure(signs)
-        if failed is not None or isinstance(whole, dict | list):
-            cut = isinstance(whole, list) and "answered" not in signs
-            return failed or (_CUT if cut else None)
+        if failed is not None or "answered" in signs or is_fields(decoded(kept)):
+            return failed
         return _CUT if kept.lstrip().startswith((b"{", b"[")) else _EMPTY
 
     def _signs(self, body: bytes | bytearray) -> list[Sign]:

@@ -87,12 +87,16 @@ class UpstreamModel:
                 raise outcome.error
             if (spent := self.turnstile.spent(call.rollout_id)) is not None:
                 raise spent
-            if outcome.wait is None:
-                tries = max(attempt, self.turnstile.lost(call.rollout_id))
-                await anyio.sleep(backoff(tries, self._first_backoff))
+            wait = 0.0 if outcome.wait is not None else self._backoff(attempt, call)
+            if anyio.current_time() + wait > anyio.current_effective_deadline():
+                raise outcome.error
+            await anyio.sleep(wait)
             attempt += 1
         self._note(outcome)
         return outcome
+
+    def _backoff(self, attempt: int, call: ModelCall) -> float:
+        return backoff(max(attempt, self.turnstile.lost(call.rollout_id)), self._first_backoff)
 
     def _note(self, completion: Completion) -> None:
         """Say once of each word that it is not known why answers end."""

@@ -30,8 +30,10 @@ def read(dialect: Dialect, body: bytes) -> Completion:
 
 
 def pieces_of(body: bytes | bytearray) -> list[Fields]:
-    """The JSON objects a response consists of: itself, the items of its array, or the data of its events."""
+    """The JSON objects a response consists of: itself, the items of its array so far, or the data of its events."""
     whole = decoded(body)
+    if whole is None and body.lstrip().startswith(b"["):
+        whole = decoded(body.rstrip(b", \r\n\t") + b"]")
     if isinstance(whole, list):
         return [piece for piece in cast("list[object]", whole) if is_fields(piece)]
     if is_fields(whole):
