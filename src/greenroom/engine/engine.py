@@ -289,6 +289,7 @@ class Engine(Steering):
             board=self._board,
             tools=self.settings.tools,
             provider=provider_of(self._model),
+            turnstile=getattr(self._model, "turnstile", None),
             desk_of=getattr(self._model, "desk_of", lambda _: None),
             interception=system.lookup(f"{tree.PATH}/interception"),
             sandboxes=system.lookup(f"{tree.PATH}/sandboxes"),
