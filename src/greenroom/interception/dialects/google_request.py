@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenroom.interception.dialects import google_contents, value
+from greenroom.interception.dialects import google_contents, translation, value
 from greenroom.interception.dialects.google_names import renamed
 from greenroom.interception.dialects.google_schema import json_schema
 from greenroom.messages import ModelCall, Sampling, Tool
@@ -36,7 +36,7 @@ def _call(fields: _Fields, model: str, *, stream: bool) -> ModelCall:
     messages, content_extra = google_contents.read(fields.pop("contents", None))
     if not messages:
         value.fail("contents", "at least one content")
-    tools, tool_extra = value.each(fields.pop("tools", None), "tools", _tools)
+    tools, tool_extra = value.each(value.one_or_more(fields.pop("tools", None)), "tools", _tools)
     call = ModelCall(
         id="",
         dialect="google",
@@ -51,6 +51,7 @@ def _call(fields: _Fields, model: str, *, stream: bool) -> ModelCall:
     fields.update({name: left for name, left in (("contents", content_extra), ("tools", tool_extra)) if left})
     # All that was not read word by word, and may nest.
     value.check_depth([fields, *(tool.parameters for tool in call.tools)])
+    translation.asked(call)
     return call
 
 
@@ -62,7 +63,7 @@ def wants_thoughts(call: ModelCall) -> bool:
 
 def _tools(fields: _Fields) -> list[Tool]:
     declarations = renamed(fields).pop("functionDeclarations", None)
-    found, left = value.each(declarations, "functionDeclarations", _declaration)
+    found, left = value.each(value.one_or_more(declarations), "functionDeclarations", _declaration)
     if left:
         fields["functionDeclarations"] = left
     return found
