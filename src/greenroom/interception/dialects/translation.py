@@ -29,9 +29,9 @@ def asked(call: ModelCall) -> _Fields:
     """The fields of chat completions that a call of another dialect asks for. Raises `DialectError`."""
     translate = _TRANSLATORS.get(call.dialect)
     found = translate(call.extra) if translate else {}
-    if not call.tools:
-        # Servers refuse the word where there are no tools.
-        found.pop("parallel_tool_calls", None)
+    if not call.tools and found.get("parallel_tool_calls") is True:
+        # It says nothing there, and some servers refuse the word where there are no tools.
+        del found["parallel_tool_calls"]
     return {name: content for name, content in found.items() if content is not None}
 
 
@@ -153,9 +153,9 @@ def _google_format(config: _Fields) -> _Fields:
 
 
 def _google_schema(config: _Fields) -> _Fields | None:
-    for name in ("responseJsonSchema", "_responseJsonSchema"):
-        if config.get(name) is not None:
-            return value.as_object(config[name], f"generationConfig.{name}")
+    ready = config.get("responseJsonSchema")
+    if ready is not None:
+        return value.as_object(ready, "generationConfig.responseJsonSchema")
     schema = config.get("responseSchema")
     if schema is None:
         return None
