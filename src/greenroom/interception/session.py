@@ -25,7 +25,7 @@ from enum import Enum
 import msgspec
 from msgspec import Struct
 
-from greenroom.interception.dialects.responses_memory import own_messages
+from greenroom.interception.dialects.responses_memory import own
 from greenroom.messages import ModelCall
 
 
@@ -220,8 +220,9 @@ class Session:
 
 def fingerprint(call: ModelCall, idempotency_key: str = "") -> bytes:
     """What makes two requests the same call: all that is asked, and the idempotency key, if there is one."""
+    call = own(call)
     extra = {name: item for name, item in call.extra.items() if name != "stream_options"}
-    asked = (call.dialect, call.model, own_messages(call), call.tools, call.tool_choice, call.sampling, extra)
+    asked = (call.dialect, call.model, call.messages, call.tools, call.tool_choice, call.sampling, extra)
     # Agents whose maps have no order, codex among them, write the same fields in another one when they ask again.
     digest = hashlib.blake2b(msgspec.json.encode(asked, order="deterministic"), digest_size=16)
     digest.update(idempotency_key.encode(errors="surrogatepass"))

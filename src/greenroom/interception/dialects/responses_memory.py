@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from greenroom.interception.dialects import responses_input, value
 from greenroom.interception.dialects.responses_items import items, parts
@@ -69,13 +70,13 @@ def begin(body: bytes, memory: Memory | None) -> bytes:
     return msgspec.json.encode({"id": id, "object": "conversation", "created_at": 0, "metadata": metadata})
 
 
-def own_messages(call: ModelCall) -> tuple[ChatMessage, ...]:
-    """What the request itself said: a conversation may have gone on when the same request comes again."""
+def own(call: ModelCall) -> ModelCall:
+    """The call without what its conversation held before: that may have gone on when the same request comes again."""
     if call.dialect != "responses" or "conversation" not in call.extra:
-        return call.messages
-    known: int = call.extra["conversation"]["recalled"]
-    begin = _instructions(call)
-    return (*call.messages[:begin], *call.messages[begin + known :])
+        return call
+    conversation, begin = call.extra["conversation"], _instructions(call)
+    messages = (*call.messages[:begin], *call.messages[begin + conversation["recalled"] :])
+    return replace(call, messages=messages, extra={**call.extra, "conversation": conversation["id"]})
 
 
 def _instructions(call: ModelCall) -> int:
