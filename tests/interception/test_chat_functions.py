@@ -123,7 +123,7 @@ class TestReplies:
             whole = await client.chat.completions.create(model="m", messages=HI, tools=tools)
             stream = await client.chat.completions.create(model="m", messages=HI, tools=tools, stream=True)
             pieces = [piece for chunk in [c async for c in stream] for piece in chunk.choices[0].delta.tool_calls or ()]
-        custom, function = whole.choices[0].message.tool_calls or ()
+        custom, function = list(whole.choices[0].message.tool_calls or [])
         assert isinstance(custom, ChatCompletionMessageCustomToolCall)
         assert (custom.id, custom.custom.name, custom.custom.input, function.type) == ("a", "patch", "+x", "function")
         assert pieces[0].to_dict()["custom"] == {"name": "patch", "input": "+x"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -108,14 +109,21 @@ NOTES: list[tuple[Fields, ChatMessage]] = [
 def test_what_the_provider_did_is_a_note(item: Fields, message: ChatMessage) -> None:
     """Items of the provider's tools, and of kinds nobody has heard of, are notes with the texts that were in them."""
     assert read(**item) == message
-    assert len(decode(body(user(), item, user())).messages) == 3 - (message.role == "x")
+    assert len(decode(body(user(), item, user())).messages) == 3
 
 
-@pytest.mark.parametrize("kind", ["additional_tools", "tool_search_output"])
-def test_tools_that_an_item_brings_can_be_called(kind: str) -> None:
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"type": "additional_tools"},
+        {"type": "tool_search_output"},
+        {"type": "tool_search_output", "execution": "client", "call_id": "a"},
+    ],
+)
+def test_tools_that_an_item_brings_can_be_called(head: Fields) -> None:
     """They are offered as if the request had them, once each, and calls of them find the way back to the agent."""
     custom: Fields = {"type": "custom", "name": "patch"}
-    item: Fields = {"type": kind, "role": "developer", "tools": [FUNCTION, SPACE, custom]}
+    item: Fields = {**head, "role": "developer", "tools": [FUNCTION, SPACE, custom]}
     more: Fields = {**SPACE, "tools": [*SPACE["tools"], {"type": "function", "name": "rm"}]}
     call = decode(body(user(), item, {**item, "tools": [FUNCTION, more]}, tools=[FUNCTION]))
     assert [tool.name for tool in call.tools] == ["g", "fs__ls", "patch", "fs__rm"]
@@ -125,7 +133,6 @@ def test_tools_that_an_item_brings_can_be_called(kind: str) -> None:
     assert [tool["function"]["name"] for tool in chat_request.encode(call, "m")["tools"]] == [
         t.name for t in call.tools
     ]
-    assert "g" in "".join(part.text for message in call.messages for part in message.parts if isinstance(part, Text))
 
 
 @pytest.mark.anyio
@@ -147,12 +154,15 @@ async def test_the_model_can_search_for_tools(stream: bool) -> None:  # noqa: FB
     assert (item.call_id, item.execution, item.arguments) == ("a", "client", {"query": "mail"})
 
 
-@given(st.sampled_from([item["type"] for item, *_ in (*CALLS, *NOTES)] + [item["type"] for item, _ in RESULTS]), JSON)
+KINDS = [
+    str(item["type"]) for item in (*(row[0] for row in CALLS), *(row[0] for row in NOTES), *(row[0] for row in RESULTS))
+]
+
+
+@given(st.sampled_from(KINDS), JSON)
 def test_any_item_is_taken_or_refused(kind: str, value: object) -> None:
     """Whatever is in an item of whatever kind, it is a message or a refusal that names the place, never a crash."""
     names = ("id", "call_id", "action", "arguments", "output", "tools", "name", "role", "execution")
     for item in ({"type": kind, name: value, "call_id": "a", "execution": "client"} | {name: value} for name in names):
-        try:
-            decode(body(user(), item))
-        except DialectError as error:
-            assert str(error)
+        with suppress(DialectError):
+            chat_request.encode(decode(body(user(), item)), "m")

@@ -60,14 +60,12 @@ class Reader:
             value.fail("type", "one of " + ", ".join(_READERS))
         if kind in _READERS:
             return (_READERS[kind](fields),)
-        if (message := responses_client.read(kind, fields)) is not None:
-            return (message,)
         if kind == "item_reference" and (known := self._known(fields)) is not None:
             return known
-        note = responses_notes.note(kind, fields)
+        message = responses_client.read(kind, fields) or responses_notes.note(kind, fields)
         if kind in responses_notes.BRINGERS:
             self.tools += value.as_list(fields.pop("tools", None), "tools")
-        return (note,)
+        return (message,)
 
     def _known(self, fields: _Fields) -> tuple[ChatMessage, ...] | None:
         name = value.as_text(fields.get("id"), "id")
