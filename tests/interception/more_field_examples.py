@@ -146,7 +146,7 @@ GOOGLE: dict[str, Example] = {
         {"contents": [{"role": "model", "parts": [{"text": "hm", "thought": True, "thoughtSignature": "c2ln"}]}]}
     ),
     "contents[].parts[].functionCall": _plain(
-        contents=[{"role": "model", "parts": [{"functionCall": {"name": "t", "args": {}}}]}]
+        contents=[{"role": "model", "parts": [{"functionCall": {"name": "t", "args": {"a": "b"}}}]}]
     ),
     "contents[].parts[].functionResponse": _part(functionResponse={"name": "t", "response": {"output": "out"}}),
     "contents[].parts[].inlineData": _part(inlineData={"mimeType": "text/plain", "data": ENCODED}),
@@ -159,7 +159,7 @@ GOOGLE: dict[str, Example] = {
     "tools[].functionDeclarations[].behavior": _declared("behavior", "BLOCKING"),
     "tools[].functionDeclarations[].response": _declared("response", {"type": "STRING"}),
     "tools[].functionDeclarations[].responseJsonSchema": _declared("responseJsonSchema", SCHEMA),
-    "tools[].other": _plain(tools=[{"googleSearch": {}}]),
+    "tools[].other": _plain(tools=[{"googleSearch": {"a": "b"}}]),
     "toolConfig.functionCallingConfig.mode": _plain(toolConfig={"functionCallingConfig": {"mode": "ANY"}}),
     "toolConfig.functionCallingConfig.allowedFunctionNames": Example(
         {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolUnionParam
 from openai.types.chat.chat_completion_message_custom_tool_call import ChatCompletionMessageCustomToolCall
+from openai.types.chat.completion_create_params import Function
 
 from greenroom.interception import Routes
 from greenroom.interception.dialects import chat_request
@@ -74,18 +74,18 @@ def test_arguments_that_are_an_object() -> None:
     assert call.messages[0].parts == (ToolUse("a", "ls", '{"x": 1}'),)
 
 
-@pytest.mark.parametrize(
-    ("change", "place"),
-    [
-        ({"functions": [{}]}, r"functions\[0\]\.name"),
-        ({"functions": 3}, "functions"),
-        ({"function_call": "some"}, "function_call: expected one of auto"),
-        ({"messages": [{"role": "function", "content": ""}]}, r"messages\[0\]\.name"),
-        ({"messages": [{"role": "assistant", "function_call": {"name": "x"}}]}, r"messages\[0\]\.function_call\.arg"),
-        ({"tools": [{"type": "custom"}]}, r"tools\[0\]\.custom"),
-        ({"max_tokens": 1.5}, "max_tokens: expected an integer"),
-    ],
-)
+COMPLAINTS: list[tuple[Fields, str]] = [
+    ({"functions": [{}]}, r"functions\[0\]\.name"),
+    ({"functions": 3}, "functions"),
+    ({"function_call": "some"}, "function_call: expected one of auto"),
+    ({"messages": [{"role": "function", "content": ""}]}, r"messages\[0\]\.name"),
+    ({"messages": [{"role": "assistant", "function_call": {"name": "x"}}]}, r"messages\[0\]\.function_call\.arg"),
+    ({"tools": [{"type": "custom"}]}, r"tools\[0\]\.custom"),
+    ({"max_tokens": 1.5}, "max_tokens: expected an integer"),
+]
+
+
+@pytest.mark.parametrize(("change", "place"), COMPLAINTS)
 def test_a_complaint_names_the_place(change: Fields, place: str) -> None:
     """What is wrong with an old function, or a custom tool, is said with its place."""
     with pytest.raises(DialectError, match=f"^{place}"):
@@ -101,7 +101,7 @@ class TestReplies:
         """The first call is the reply's function call, streamed or not, and so is the reason why it ended."""
         routes = Routes()
         async with serving(routes) as server, agent(server, routes.open(USES, rollout_id="r")) as client:
-            functions: list[openai.types.chat.completion_create_params.Function] = [{"name": "ls"}]
+            functions: list[Function] = [{"name": "ls"}]
             whole = await client.chat.completions.create(model="m", messages=HI, functions=functions)
             stream = await client.chat.completions.create(model="m", messages=HI, functions=functions, stream=True)
             chunks = [chunk.choices[0] async for chunk in stream]
@@ -115,7 +115,7 @@ class TestReplies:
     async def test_custom_tools_get_free_text(self) -> None:
         """A call of a tool of free text is one of that kind for the agent, with the text, streamed or not."""
         routes = Routes()
-        tools: list[openai.types.chat.ChatCompletionToolUnionParam] = [
+        tools: list[ChatCompletionToolUnionParam] = [
             {"type": "custom", "custom": {"name": "patch"}},
             {"type": "function", "function": {"name": "ls"}},
         ]

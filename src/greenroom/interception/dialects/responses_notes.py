@@ -61,7 +61,8 @@ def _texts(content: object) -> Iterator[str]:
     if isinstance(content, str):
         if content:
             yield content
-    elif isinstance(content, list) and all(isinstance(item, str) for item in cast("list[object]", content)):
-        yield from cast("list[str]", content)
+    elif isinstance(content, list):
+        for item in cast("list[object]", content):
+            yield from _texts(item)
     else:
         yield from _said(content)

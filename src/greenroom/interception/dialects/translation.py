@@ -175,9 +175,10 @@ def _allowed(call: ModelCall) -> set[str]:
         names = value.as_list(calling.get("allowedFunctionNames"), "allowedFunctionNames")
         return {name for name in names if isinstance(name, str)} if call.tool_choice == "required" else set()
     choice = call.extra.get("tool_choice")
-    if call.dialect != "responses" or not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+    if call.dialect != "responses" or not isinstance(choice, dict):
         return set()
-    return set(responses_tools.names(cast("_Fields", choice).get("tools")))
+    fields = cast("_Fields", choice)
+    return set(responses_tools.names(fields.get("tools"))) if fields.get("type") == "allowed_tools" else set()
 
 
 def _left(call: ModelCall) -> Iterator[_Fields]:

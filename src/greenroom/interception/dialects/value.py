@@ -108,7 +108,7 @@ def as_list(value: object, where: str) -> list[Any]:
 
 def one_or_more(value: object) -> object:
     """An array as it is, and an object as an array that holds it: protocol buffers' JSON takes one for the other."""
-    return [value] if isinstance(value, dict) else value
+    return [cast("dict[str, Any]", value)] if isinstance(value, dict) else value
 
 
 def as_text(value: object, where: str) -> str:
