@@ -202,6 +202,8 @@ class Route:
                 if self._answer is None:
                     return ModelError("closed", "the attempt has ended")
                 answer = replace(checked(await self._answer(call)), **_OWNERS)
+                dialects.remember(call, answer, self.memory)
+                return answer
         except ModelError as error:
             return error
         except AnswerError as error:
@@ -211,8 +213,6 @@ class Route:
             crashed = ModelError("crashed", f"the model raised {type(error).__name__}")
             crashed.__cause__ = error
             return crashed
-        dialects.remember(call, answer, self.memory)
-        return answer
 
     def _settle(self, exchange: Exchange, pending: Pending, result: Result) -> None:
         if isinstance(result, ModelError) and result.kind == "context_length":

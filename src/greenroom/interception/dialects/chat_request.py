@@ -189,15 +189,9 @@ def _sampling(fields: _Fields) -> Sampling:
         max_tokens=classic if modern is None else modern,
         temperature=value.optional_number(fields.pop("temperature", None), "temperature"),
         top_p=value.optional_number(fields.pop("top_p", None), "top_p"),
-        stop=_stop(fields.pop("stop", None)),
+        stop=value.texts(fields.pop("stop", None), "stop"),
         seed=value.optional_integer(fields.pop("seed", None), "seed"),
     )
-
-
-def _stop(stop: object) -> tuple[str, ...]:
-    if isinstance(stop, str):
-        return (stop,)
-    return tuple(value.as_text(item, f"stop[{at}]") for at, item in enumerate(value.as_list(stop, "stop")))
 
 
 def _check_stream_options(fields: _Fields) -> None:

@@ -94,9 +94,9 @@ def _tool_choice(config: object) -> str | None:
     mode = value.optional_text(calling.get("mode"), f"{where}.mode") or "MODE_UNSPECIFIED"
     if mode.upper() not in _MODES:
         value.fail(f"{where}.mode", "one of " + ", ".join(_MODES))
-    allowed = value.as_list(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
+    allowed = value.texts(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
     if mode.upper() == "ANY" and len(allowed) == 1:
-        return value.as_text(allowed[0], f"{where}.allowedFunctionNames[0]")
+        return allowed[0]
     return _MODES[mode.upper()]
 
 
@@ -104,13 +104,11 @@ def _sampling(fields: _Fields) -> Sampling:
     config = renamed(value.optional_object(fields.pop("generationConfig", None), "generationConfig"))
     if config.pop("candidateCount", None) not in (None, 1):
         value.fail("generationConfig.candidateCount", "1")
-    where = "generationConfig.stopSequences"
-    stop = value.as_list(config.pop("stopSequences", None), where)
     sampling = Sampling(
         max_tokens=value.optional_integer(config.pop("maxOutputTokens", None), "generationConfig.maxOutputTokens"),
         temperature=value.optional_number(config.pop("temperature", None), "generationConfig.temperature"),
         top_p=value.optional_number(config.pop("topP", None), "generationConfig.topP"),
-        stop=tuple(value.as_text(item, f"{where}[{at}]") for at, item in enumerate(stop)),
+        stop=value.texts(config.pop("stopSequences", None), "generationConfig.stopSequences"),
         seed=value.optional_integer(config.pop("seed", None), "generationConfig.seed"),
     )
     if thinking := value.optional_object(config.pop("thinkingConfig", None), "generationConfig.thinkingConfig"):

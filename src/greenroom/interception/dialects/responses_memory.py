@@ -62,6 +62,7 @@ def remember(call: ModelCall, answer: Completion, memory: Memory) -> None:
 def begin(body: bytes, memory: Memory | None) -> bytes:
     """Open a conversation, which may begin with items. Raises `DialectError`."""
     fields = value.parse(body) if body else {}
+    value.check_depth(fields)
     id = f"conv_{secrets.token_hex(_ID_BYTES)}"
     said = responses_input.Reader(memory).read(fields.get("items") or [])[0]
     if memory is not None:

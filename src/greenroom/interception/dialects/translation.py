@@ -172,8 +172,8 @@ def _allowed(call: ModelCall) -> set[str]:
     if call.dialect == "google":
         outer = value.optional_object(call.extra.get("toolConfig"), "toolConfig")
         calling = value.optional_object(outer.get("functionCallingConfig"), "toolConfig.functionCallingConfig")
-        names = value.as_list(calling.get("allowedFunctionNames"), "allowedFunctionNames")
-        return {name for name in names if isinstance(name, str)} if call.tool_choice == "required" else set()
+        names = value.texts(calling.get("allowedFunctionNames"), "allowedFunctionNames")
+        return set(names) if call.tool_choice == "required" else set()
     choice = call.extra.get("tool_choice")
     if call.dialect != "responses" or not isinstance(choice, dict):
         return set()

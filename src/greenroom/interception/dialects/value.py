@@ -111,6 +111,13 @@ def one_or_more(value: object) -> object:
     return [cast("dict[str, Any]", value)] if isinstance(value, dict) else value
 
 
+def texts(value: object, where: str) -> tuple[str, ...]:
+    """A JSON array of strings; a string is an array that holds it, ``null`` an empty one."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(as_text(item, f"{where}[{at}]") for at, item in enumerate(as_list(value, where)))
+
+
 def as_text(value: object, where: str) -> str:
     """A JSON string."""
     if not isinstance(value, str):
