@@ -303,6 +303,7 @@ def test_parts_of_other_kinds() -> None:
     code = {"executableCode": {"language": "PYTHON", "code": "1"}}
     assert parts_of(code, {"newKind": 3}) == (Text("[executableCode]"), Text("[newKind]"))
     assert parts_of({"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}) == (Text("[fileData: video/mp4]"),)
+    assert parts_of({"videoMetadata": {"startOffset": "2s"}}) == (Text("[videoMetadata]"),)
 
 
 def test_a_content_without_parts() -> None:

@@ -52,7 +52,10 @@ def other(fields: _Fields) -> Text:
     if kind is not None:
         return Text(_noted(kind, fields[kind]))
     # A signature may come on its own; then there is nothing else to say.
-    return Text("") if "thoughtSignature" in fields else value.fail("text", "it, or another kind of part")
+    if "thoughtSignature" in fields:
+        return Text("")
+    beside = next(iter(fields), None)
+    return value.fail("text", "it, or another kind of part") if beside is None else Text(f"[{beside}]")
 
 
 def _noted(kind: str, inner: object) -> str:
