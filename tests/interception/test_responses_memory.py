@@ -111,7 +111,7 @@ async def test_a_conversation_goes_on_by_itself() -> None:
 async def test_a_retry_in_a_conversation_is_the_same_call() -> None:
     """A request that comes again, though its answer was sent, gets that answer: the conversation went on only once."""
     routes, owner = Routes(), Owner()
-    owner.answer(HELLO)
+    owner.answer(HELLO, HELLO)
     route = routes.open(owner, rollout_id="r")
     async with in_memory(routes) as endpoint:
         opened = await endpoint.handle(request(route.key, {}, "/v1/conversations"))
