@@ -59,6 +59,9 @@ CHAT: dict[str, Example] = {
     "messages[].content[type=file]": _user(FILE, WORDS),
     "messages[].content[type=input_audio]": _user({"type": "input_audio", "input_audio": {}}, "[input_audio]"),
     "messages[].content[type=video_url]": _user({"type": "video_url", "video_url": {"url": "u"}}, "[video_url]"),
+    "messages[].content[type=thinking]": _user(
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "[thinking]\nhm"
+    ),
     "messages[].content[type=other]": _user({"type": "smell"}, "[smell]"),
     "messages[].name": Example(
         {"messages": [{"role": "user", "content": "hi", "name": "bob"}]},

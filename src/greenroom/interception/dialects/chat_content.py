@@ -49,7 +49,14 @@ def _part(part: _Fields) -> Text | Image:
         return _image(part.get("image_url"))
     if kind in ("text", "refusal"):
         return Text(value.as_text(part.get(kind), kind))
-    return Text(_file(part) or f"[{kind}]")
+    return Text(_file(part) or "\n".join([f"[{kind}]", *_texts(part.get(kind))]))
+
+
+def _texts(content: object) -> list[str]:
+    """Texts within a part of another kind, as Mistral has its thoughts."""
+    items = cast("list[object]", content) if isinstance(content, list) else []
+    found = [cast("_Fields", item).get("text") for item in items if isinstance(item, dict)]
+    return [text for text in found if isinstance(text, str)]
 
 
 def _file(part: _Fields) -> str | None:

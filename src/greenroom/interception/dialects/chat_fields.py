@@ -27,6 +27,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("chat", "messages[].content[type=input_audio]", "note", "a note", "as it came"),
     Field("chat", "messages[].content[type=video_url]", "note", "a note", "as it came"),
+    Field("chat", "messages[].content[type=thinking]", "note", "a note with its text", "as it came"),
     Field("chat", "messages[].content[type=other]", "note", "a note, whatever the kind", "as it came"),
     Field(
         "chat",
