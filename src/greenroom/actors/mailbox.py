@@ -121,6 +121,7 @@ class Mailbox(Actor):
             model=self.stage.model_name,
             max_turns=plan.task.max_turns,
             passage=self._passage(),
+            watch=plan.clock,
         )
         self.stage.doors.routes[self.ref] = self.route
         self.stage.interception.cast(RouteOpened(self.ref))
