@@ -8,8 +8,8 @@ from greenroom.actors.shares import Shares, shares_of
 from greenroom.specs import TaskSpec
 
 _BOOT = 600.0
-_NEARLY = 0.9
-"""What is left of a deadline is never the same again: so much of it is as good as all."""
+_ENOUGH = 0.5
+"""Of a time that nothing but the deadline bounds: nobody can have all of that a second time."""
 _ROUNDING = 1e-6
 
 
@@ -64,7 +64,7 @@ class Budget(Struct, frozen=True):
             asked: The task's ``retry_with``.
         """
         if asked is None:
-            return first if self.agent is not None and first >= self.agent else _NEARLY * first
+            return first if self.agent is not None and first >= self.agent else _ENOUGH * first
         return min(first, asked) if asked > 1 else first * asked
 
     def fair_until(self, seconds: float, before: float) -> float:

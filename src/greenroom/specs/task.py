@@ -78,7 +78,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     counts from the first moment. ``None``: the engine's."""
     retry_with: float | None = None
     """What an attempt after the first must be able to give its agent, or it is not made: up to 1 a share of what the
-    first one's agent had, above 1 seconds. ``None``: all of it."""
+    first one's agent had, above 1 seconds. ``None``: all of it, or half where nothing but the deadline bounds it."""
     setup_timeout: float = 300.0
     verify_timeout: float = 120.0
     """Budget of all verify commands together."""
