@@ -121,7 +121,7 @@ class Mailbox(Actor):
             model=self.stage.model_name,
             max_turns=plan.task.max_turns,
             passage=self._passage(),
-            watch=plan.clock,
+            timekeeper=plan.clock,
         )
         self.stage.doors.routes[self.ref] = self.route
         self.stage.interception.cast(RouteOpened(self.ref))
@@ -214,7 +214,13 @@ class Mailbox(Actor):
     def _passage(self) -> Passage | None:
         if self.stage.provider is None:
             return None
-        return Passage(self.stage.provider, self.ref.cast, self.stage.valve.passed, self.plan.task.max_turns)
+        return Passage(
+            self.stage.provider,
+            self.ref.cast,
+            self.stage.valve.passed,
+            self.plan.task.max_turns,
+            timekeeper=self.plan.clock,
+        )
 
     def _record(self, one: Pass | Passed) -> None:
         turn = self.recorder.record(

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from greenroom.interception.errors import ModelError
-from greenroom.interception.hold import Hold, Nobody, Watch
+from greenroom.interception.hold import Hold, Timekeeper, Untimed
 from greenroom.messages import Completion, ModelCall
 
 Result = Completion | ModelError
@@ -22,18 +22,18 @@ class Pending:
 
     Args:
         expires: When the wait for the answer ends at the latest, on the event loop's clock.
-        watch: Told while the model's side holds the call.
+        timekeeper: Told while the model's side holds the call.
     """
 
     __slots__ = ("_done", "_expires", "_hold", "result", "scope")
 
-    def __init__(self, expires: float, watch: Watch | None = None) -> None:
+    def __init__(self, expires: float, timekeeper: Timekeeper | None = None) -> None:
         self.scope: anyio.CancelScope | None = anyio.CancelScope(deadline=expires)
         """``None`` once it is settled."""
         self.result: Result | None = None
         self._expires = expires
         self._done: anyio.Event | None = anyio.Event()
-        self._hold: Hold | None = Hold(watch or Nobody())
+        self._hold: Hold | None = Hold(timekeeper or Untimed())
 
     def asked(self) -> None:
         """The call is with the model's side."""

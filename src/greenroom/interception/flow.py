@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from typing import Protocol
 
 import anyio
 from msgspec import Struct
 
 from greenroom.interception.errors import ModelError
+from greenroom.interception.hold import Hold, Timekeeper, Untimed
 from greenroom.interception.wire import Request
 from greenroom.messages import Completion, ModelCall
 from greenroom.specs import Dialect
@@ -62,15 +64,17 @@ class Flow:
     Args:
         request: What the agent asks.
         call: The same, if it is a call of the model, as far as it could be read.
+        timekeeper: Told while the provider holds the request.
     """
 
-    def __init__(self, request: Request, call: ModelCall | None) -> None:
+    def __init__(self, request: Request, call: ModelCall | None, timekeeper: Timekeeper | None = None) -> None:
         self.request = request
         self.call = call
         self.scope = anyio.CancelScope()
         self.began = anyio.current_time()
         self.kept = bytearray()
         """What the provider has said so far."""
+        self.hold = Hold(timekeeper or Untimed())
         self.complete = False
         """Whether it was answered in full."""
         self._head: ProviderReply | ModelError | None = None
@@ -99,7 +103,20 @@ class Flow:
         async for piece in reply.pieces:
             if len(self.kept) + len(piece) <= _KEPT:
                 self.kept += piece
-            await self._send.send(piece)
+            await self._deliver(piece, answer=reply.status < HTTPStatus.BAD_REQUEST)
+
+    async def _deliver(self, piece: bytes, *, answer: bool) -> None:
+        """An agent that reads slowly takes its own time, not the provider's."""
+        if answer:
+            self.hold.answered()
+        try:
+            self._send.send_nowait(piece)
+        except anyio.WouldBlock:
+            self.hold.wanted(wanted=False)
+            try:
+                await self._send.send(piece)
+            finally:
+                self.hold.wanted(wanted=True)
 
     def leave(self) -> None:
         """The agent is gone, or has all of it. Idempotent."""
@@ -109,6 +126,7 @@ class Flow:
 
     def end(self, error: ModelError | None) -> None:
         """The provider is done, or gone."""
+        self.hold.over()
         self._error = error
         self._begin(error or ModelError("provider", "the agent's provider said nothing"))
         self._send.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Watch(Protocol):
+class Timekeeper(Protocol):
     """Told, on the event loop and at the moment itself, what the model's side does with an agent's calls."""
 
     def held(self) -> None:
@@ -21,7 +21,7 @@ class Watch(Protocol):
         ...
 
 
-class Nobody:
+class Untimed:
     """Does not care."""
 
     def held(self) -> None:
@@ -41,10 +41,10 @@ class Hold:
     read slowly, and a call whose agent has hung up, unless it comes back for the answer.
     """
 
-    __slots__ = ("_asked", "_held", "_wanted", "_watch")
+    __slots__ = ("_asked", "_held", "_timekeeper", "_wanted")
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, timekeeper: Timekeeper) -> None:
+        self._timekeeper = timekeeper
         self._asked = False
         self._wanted = True
         self._held = False
@@ -62,7 +62,7 @@ class Hold:
     def answered(self) -> None:
         """The model's side has said something, and may have more to say."""
         if self._asked:
-            self._watch.answered()
+            self._timekeeper.answered()
 
     def over(self) -> None:
         """The model's side has it no longer. Idempotent."""
@@ -72,7 +72,7 @@ class Hold:
     def _settle(self) -> None:
         held = self._asked and self._wanted
         if held and not self._held:
-            self._watch.held()
+            self._timekeeper.held()
         if self._held and not held:
-            self._watch.freed()
+            self._timekeeper.freed()
         self._held = held

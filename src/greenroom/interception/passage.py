@@ -25,6 +25,7 @@ from greenroom.interception.errors import (
     refusal_of,
 )
 from greenroom.interception.flow import Flow, Passed, Provider, ProviderReply
+from greenroom.interception.hold import Timekeeper
 from greenroom.interception.replies import read
 from greenroom.interception.reply import StreamedReply
 from greenroom.interception.verdict import overflows
@@ -47,6 +48,7 @@ class Passage:
         ready: Waits while calls are held back.
         max_turns: Calls the agent may make; ``None``: as many as it likes.
         in_flight: Requests that are passed on at once; more are held.
+        timekeeper: Told while the provider holds requests.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class Passage:
         ready: Callable[[], Awaitable[None]],
         max_turns: int | None,
         in_flight: int = 16,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self._provider = provider
         self._recorded = recorded
         self._ready = ready
         self._max_turns = max_turns
+        self._timekeeper = timekeeper
         self._slots = anyio.Semaphore(in_flight, fast_acquire=True)
         self._flows: set[Flow] = set()
         self.calls = 0
@@ -97,7 +101,7 @@ class Passage:
         if call is not None and self._max_turns is not None and self.calls >= self._max_turns:
             self.truncated = True
             return _farewell(dialect, call)
-        flow = Flow(request, call)
+        flow = Flow(request, call, self._timekeeper)
         self._flows.add(flow)
         release.callback(self._left, flow)
         self.calls += call is not None
@@ -125,6 +129,7 @@ class Passage:
     async def _converse(self, dialect: Dialect, flow: Flow) -> ModelError | None:
         try:
             async with self._slots, AsyncExitStack() as stack:
+                flow.hold.asked()
                 await self._ready()
                 reply = await self._provider.ask(dialect.name, flow.request, stack)
                 await flow.carry(reply)

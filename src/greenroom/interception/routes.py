@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from greenroom.interception.completion import OUT_OF_CALLS, OUT_OF_CONTEXT, AnswerError, checked, unusable
 from greenroom.interception.errors import FLOOD, ModelError, RefusedError
 from greenroom.interception.exchange import Pending, Result, Ticket
-from greenroom.interception.hold import Watch
+from greenroom.interception.hold import Timekeeper
 from greenroom.interception.limits import Limits
 from greenroom.interception.pace import Pace
 from greenroom.interception.passage import Passage
@@ -55,7 +55,7 @@ class Route:
         max_turns: int | None,
         limits: Limits,
         passage: Passage | None = None,
-        watch: Watch | None = None,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self.key = secrets.token_urlsafe(_KEY_BYTES)
         self.identity = identity
@@ -67,7 +67,7 @@ class Route:
         self._fault: ModelError | None = None
         self._answer: Answer | None = answer
         self._limits = limits
-        self._watch = watch
+        self._timekeeper = timekeeper
         self._session = Session(max_turns, limits.remembered)
         self._pending: dict[bytes, Pending] = {}
         self._slots: anyio.Semaphore | None = None  # most routes wait for their agent to begin
@@ -171,7 +171,7 @@ class Route:
         return Ticket(self._identified(call, self.counters.calls), pending)
 
     def _start(self, exchange: Exchange) -> Pending:
-        pending = Pending(anyio.current_time() + self._limits.answer_seconds, self._watch)
+        pending = Pending(anyio.current_time() + self._limits.answer_seconds, self._timekeeper)
         self._pending[exchange.identity] = pending
         return pending
 
@@ -248,7 +248,7 @@ class Routes:
         model: str = "greenroom",
         max_turns: int | None = None,
         passage: Passage | None = None,
-        watch: Watch | None = None,
+        timekeeper: Timekeeper | None = None,
     ) -> Route:
         """A new route with a key of its own.
 
@@ -262,10 +262,10 @@ class Routes:
             max_turns: Calls the agent may make; the next one is answered with a last word, and marks the route
                 truncated. ``None``: no limit.
             passage: Where requests go as they are, instead of to ``answer``; it counts the agent's calls itself.
-            watch: Told while the model's side holds calls of the agent.
+            timekeeper: Told while the model's side holds calls of the agent.
         """
         identity = Identity(rollout_id=rollout_id, task_id=task_id, attempt=attempt, sample=sample)
-        route = Route(answer, identity, model, max_turns, self.limits, passage, watch)
+        route = Route(answer, identity, model, max_turns, self.limits, passage, timekeeper)
         self._routes[_digest(route.key)] = route
         return route
 
