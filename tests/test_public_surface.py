@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from greenroom.actors import policy
+from greenroom.actors import decision, policy
 
 ROOT = Path(__file__).resolve().parent.parent
 FACES = {"greenroom": 15, "greenroom.kernel": 25}

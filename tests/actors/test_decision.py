@@ -103,7 +103,11 @@ LEFT = Times(own=50, model=10, excused=10, silence=10, idle=50)
         ({"exit_code": None, "times": LEFT}, "agent_timeout", "agent_timeout"),
         ({"exit_code": None, "first": 61.0}, "agent_cut_short", "agent_cut_short"),
         ({"exit_code": None, "first": 60.0}, "agent_timeout", "agent_timeout"),
-        ({"exit_code": None, "first": 60.0, "times": Times(own=50, model=10, denied=10)}, "agent_cut_short", "agent_cut_short"),
+        (
+            {"exit_code": None, "first": 60.0, "times": Times(own=50, model=10, denied=10)},
+            "agent_cut_short",
+            "agent_cut_short",
+        ),
         ({"exit_code": 1, "first": 61.0}, "agent_exit", "agent_exit"),
         ({"exit_code": None, "first": 61.0, "times": STALLED}, "model_failed", "model_silent"),
         ({"exit_code": None, "first": 61.0, "used_up": True}, "turns_used_up", ""),
@@ -111,7 +115,7 @@ LEFT = Times(own=50, model=10, excused=10, silence=10, idle=50)
     ],
 )
 def test_whose_the_time_was_is_considered(changes: dict[str, object], cause: Cause, kind: str) -> None:
-    """An agent is not judged for time that its model's side has taken, or that it has less of than another attempt's."""
+    """An agent is not judged for time that its model's side has taken, or that another attempt's had and it had not."""
     found, fault = judge_agent(conduct(**changes))
     assert (found, fault.kind if fault else "") == (cause, kind)
     assert (fault.blame if fault else None) == POLICY[cause].blame
@@ -119,10 +123,13 @@ def test_whose_the_time_was_is_considered(changes: dict[str, object], cause: Cau
 
 @pytest.mark.parametrize("changes", [{"failure": MODEL}, {"times": SILENT}, {"used_up": True, "failure": MODEL}])
 @pytest.mark.parametrize(
-    ("reward", "valid"), [(0.0, False), (-1.0, False), (0.5, True), ({"a": 0.0, "b": 0.0}, False), ({"a": 0.0, "b": 1.0}, True)]
+    ("reward", "valid"),
+    [(0.0, False), (-1.0, False), (0.5, True), ({"a": 0.0, "b": 0.0}, False), ({"a": 0.0, "b": 1.0}, True)],
 )
 def test_a_bad_score_is_not_blamed_on_an_agent_whose_model_failed(
-    changes: dict[str, object], reward: float | dict[str, float], valid: bool  # noqa: FBT001
+    changes: dict[str, object],
+    reward: float | dict[str, float],
+    valid: bool,  # noqa: FBT001
 ) -> None:
     """What ended well although its model had failed is kept if it is worth something, and tried again if not."""
     ended = conduct(**changes)
