@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from greenroom.interception.dialects import sse
 from greenroom.interception.dialects.chat_request import encode_tool_use, wants_usage, with_more
 from greenroom.interception.errors import Refusal
-from greenroom.interception.finish import told as finish_reason
+from greenroom.interception.finish import told
 from greenroom.messages import Completion, FinishReason, ModelCall, Thinking, ToolUse, Usage
 
 _Fields = dict[str, Any]
 
+finish_reason = told
+"""What agents act on, whatever the model's owner forgot."""
 _ERROR_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 500: "server_error"}
 
 
