@@ -100,6 +100,10 @@ class Ending(Struct, frozen=True, kw_only=True):
     """It was stopped because somebody wanted so, for this reason."""
     account: str = ""
     """Where its time went, in words."""
+    seconds: float = 0.0
+    """The budget its agent had; 0 if that was not started."""
+    times: Times = Times()
+    """Whose its agent's time was."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -196,18 +200,20 @@ def _forsaken(conduct: Conduct) -> tuple[Cause, Fault | None]:
     return ("model_failed", None) if found is None else (found.cause, found.fault)
 
 
-def _starved(conduct: Conduct) -> bool:
-    """Whether its time was up in a long wait for the model, before it had all of it for itself."""
-    times = conduct.times
+def _starved(times: Times, seconds: float) -> bool:
+    """Whether an agent's time was up in a long wait for its model, before it had all of it for itself."""
     waits = times.held or times.silence > times.idle
-    long = times.silence > times.longest and times.silence >= _LONG_WAIT * conduct.seconds
-    own = times.own < conduct.seconds * (1 - _ROUNDING)
-    return conduct.exit_code is None and own and waits and long
+    long = times.silence > times.longest and times.silence >= _LONG_WAIT * seconds
+    return times.own < seconds * (1 - _ROUNDING) and waits and long
+
+
+def _starvation(times: Times, where: str) -> Failure:
+    text = f"the agent waited for its model for the last {times.silence:.1f} s of its time: {where}"
+    return failure("model_failed", text, "agent", kind="model_silent")
 
 
 def _was_starved(conduct: Conduct) -> tuple[Cause, Fault | None]:
-    text = f"the agent waited for its model for the last {conduct.times.silence:.1f} s of its time: {conduct.within}"
-    return "model_failed", failure("model_failed", text, "agent", kind="model_silent").fault
+    return "model_failed", _starvation(conduct.times, conduct.within).fault
 
 
 def _cut_short(conduct: Conduct) -> bool:
@@ -267,6 +273,13 @@ def _cancelled(ending: Ending) -> Verdict | None:
     return None if ending.cancelled is None else _verdict(failure("cancelled", ending.cancelled, ending.phase))
 
 
+def _late_in_a_wait(ending: Ending) -> Verdict | None:
+    if not ending.deadline or ending.phase != "agent":
+        return None
+    starved = ending.times.silent or _starved(ending.times, ending.seconds)
+    return _verdict(_starvation(ending.times, ending.account)) if starved else None
+
+
 def _too_late(ending: Ending) -> Verdict | None:
     if not ending.deadline:
         return None
@@ -294,8 +307,13 @@ ENDING_RULES: tuple[EndingRule, ...] = (
         finds=_cancelled,
     ),
     EndingRule(
+        together="the rollout's deadline passes while the agent is in a long wait for its model, as is said below",
+        wins="model_failed",
+        finds=_late_in_a_wait,
+    ),
+    EndingRule(
         together="the rollout's deadline passes, and something fails while the attempt is ended",
-        wins="deadline_in_boot, _setup, _agent or _verify",
+        wins="deadline_in_boot, deadline_in_setup, deadline_in_agent or deadline_in_verify",
         finds=_too_late,
     ),
     EndingRule(
@@ -331,7 +349,7 @@ AGENT_RULES: tuple[AgentRule, ...] = (
         together="the agent's time is up, before it had all of it for itself, in a wait for the model that is longer "
         "than any that ended with an answer, and than a tenth of the agent's time",
         wins="model_failed",
-        applies=_starved,
+        applies=lambda conduct: conduct.exit_code is None and _starved(conduct.times, conduct.seconds),
         finds=_was_starved,
     ),
     AgentRule(

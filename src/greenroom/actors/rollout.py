@@ -29,6 +29,7 @@ from greenroom.actors.events import (
     Scored,
     TurnRecorded,
 )
+from greenroom.actors.meter import Times
 from greenroom.actors.outcome import outcome_of
 from greenroom.actors.plan import AttemptPlan, RolloutPlan
 from greenroom.actors.rollouts import AttemptBooted, AttemptEnded, MayRetry
@@ -276,6 +277,8 @@ class Rollout(Supervisor):
             deadline=self.late,
             cancelled=self.cancelled,
             account=self._account(notes),
+            seconds=(notes.clock.limit or 0.0) if notes else 0.0,
+            times=notes.clock.stop() if notes else Times(),
         )
 
     def _account(self, notes: Notes | None) -> str:

@@ -85,6 +85,12 @@ async def test_a_server_that_falls_silent_is_not_the_agents_zero(limits: dict[st
     unjudged(outcome)
 
 
+@pytest.mark.parametrize("limits", [{"deadline": 60}, {"deadline": 60, "agent_timeout": 20}], ids=str)
+async def test_without_anything_to_verify_it_is_the_models_failure_as_well(limits: dict[str, float]) -> None:
+    """Where no time is kept for verification, and the agent's end is the rollout's, the model is to blame too."""
+    unjudged(await play_one(an_engine(model=never, sandbox=Simulated(boot=0.1)), a_task(verify=(), **limits)))
+
+
 @pytest.mark.parametrize("limits", LIMITS, ids=str)
 async def test_clients_that_give_up_and_ask_again_change_nothing(
     monkeypatch: pytest.MonkeyPatch, limits: dict[str, float]

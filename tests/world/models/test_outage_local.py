@@ -1,4 +1,4 @@
-"""The agent's clock with real processes and sockets: it stands still for the model, and for nothing else."""
+"""The agent's clock with real processes and sockets: it stands still for the model, and for no deed of the agent."""
 
 from __future__ import annotations
 
