@@ -58,7 +58,11 @@ def unscored(outcome: Outcome, *blames: str) -> str:
     return outcome.fault.message
 
 
-@pytest.mark.parametrize("task", [short(), short(agent_timeout=25), short(agent_timeout=25, retry_with=0.9)], ids=str)
+@pytest.mark.parametrize(
+    "task",
+    [short(), short(agent_timeout=25), short(agent_timeout=25, retry_with=0.9)],
+    ids=["deadline", "agent_timeout", "retry_with"],
+)
 async def test_a_retry_without_time_is_not_begun(task: TaskSpec) -> None:
     """A sandbox that is lost when there is no time for another fair attempt ends the rollout with that failure."""
     outcome = await killed(task, 21)
