@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,9 +12,9 @@ from greenroom.sandboxes._simulated_process import SimulatedAgent
 from greenroom.sandboxes.base import Exec
 from greenroom.sandboxes.simulated import SimulatedSandbox
 
-Ask = Callable[[str], Awaitable[int]]
+Ask = Callable[[str], Coroutine[Any, Any, int]]
 """Asks the model with these words; gives the HTTP status. Cancelled, it hangs up."""
-Part = Callable[[Ask], Awaitable[int]]
+Part = Callable[[Ask], Coroutine[Any, Any, int]]
 """What the agent does from its start to its exit code."""
 
 

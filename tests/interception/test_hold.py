@@ -164,7 +164,7 @@ async def test_an_answer_that_is_read_slowly_is_not_held() -> None:
         assert not isinstance(response.body, bytes)
         async for _ in response.body:
             await anyio.sleep(60)
-        await response.body.aclose()  # type: ignore[attr-defined]
+        await response.body.aclose()
         tasks.cancel_scope.cancel()
     assert diary.entries == [(0, "held"), (10, "answered"), (10, "freed")]
 

@@ -61,7 +61,7 @@ class AttemptPlan(Struct, frozen=True, kw_only=True):
     """Who is told what happens."""
     clock: Clock
     """The agent's."""
-    model_wait: float
+    model_wait: float = 0.0
     """As that of its rollout."""
     first: float = 0.0
     """Seconds that the first attempt's agent had; 0 in the first attempt."""

@@ -28,7 +28,8 @@ LONG = Simulated(boot=1.0, turn=5.0, turns=5)
 
 def short(**fields: Any) -> TaskSpec:  # noqa: ANN401 - fields of all types
     """A task of 40 s: 4 s are for clean-up, 5 s for verification, 31 s for the rest."""
-    return a_task(**({"deadline": 40, "verify": ("false",), "verify_timeout": 5} | fields))
+    usual: dict[str, Any] = {"deadline": 40, "verify": ("false",), "verify_timeout": 5}
+    return a_task(**(usual | fields))
 
 
 async def killed(task: TaskSpec, *after: float, sandbox: Simulated = LONG, **options: Any) -> Outcome:  # noqa: ANN401
@@ -57,7 +58,11 @@ def unscored(outcome: Outcome, *blames: str) -> str:
     return outcome.fault.message
 
 
-@pytest.mark.parametrize("task", [short(), short(agent_timeout=25), short(agent_timeout=25, retry_with=0.9)], ids=str)
+@pytest.mark.parametrize(
+    "task",
+    [short(), short(agent_timeout=25), short(agent_timeout=25, retry_with=0.9)],
+    ids=["deadline", "agent_timeout", "retry_with"],
+)
 async def test_a_retry_without_time_is_not_begun(task: TaskSpec) -> None:
     """A sandbox that is lost when there is no time for another fair attempt ends the rollout with that failure."""
     outcome = await killed(task, 21)
