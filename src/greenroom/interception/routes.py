@@ -17,11 +17,13 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from greenroom.interception import dialects
 from greenroom.interception.completion import OUT_OF_CALLS, OUT_OF_CONTEXT, AnswerError, checked, unusable
 from greenroom.interception.errors import FLOOD, ModelError, RefusedError
 from greenroom.interception.exchange import Pending, Result, Ticket
 from greenroom.interception.hold import Timekeeper
 from greenroom.interception.limits import Limits
+from greenroom.interception.memory import Memory
 from greenroom.interception.pace import Pace
 from greenroom.interception.passage import Passage
 from greenroom.interception.session import Action, Counters, Exchange, Session, fingerprint
@@ -63,6 +65,8 @@ class Route:
         """The one model the agent is told there is."""
         self.passage = passage
         """Where requests go as they are, if it is not to ``answer``."""
+        self.memory = Memory(limits.memory)
+        """What was said before, for an agent that refers to it."""
         self.pace = Pace(limits.per_second, limits.burst)
         self._fault: ModelError | None = None
         self._answer: Answer | None = answer
@@ -152,6 +156,7 @@ class Route:
             pending.settle(ModelError("closed", "the attempt has ended"))
         self._pending.clear()
         self._session.close()
+        self.memory.clear()
 
     def _identified(self, call: ModelCall, index: int) -> ModelCall:
         who = self.identity
@@ -200,7 +205,9 @@ class Route:
                 if self._answer is None:
                     return ModelError("closed", "the attempt has ended")
                 pending.asked()
-                return replace(checked(await self._answer(call)), **_OWNERS)
+                answer = replace(checked(await self._answer(call)), **_OWNERS)
+                dialects.remember(call, answer, self.memory)
+                return answer
         except ModelError as error:
             return error
         except AnswerError as error:
