@@ -200,7 +200,7 @@ class Mailbox(Actor):
         except AnswerError as error:
             _log.error("model_answer_unusable", error=str(error), call=call.id)
             return _Answered(number, unusable(error))
-        except Exception as error:  # noqa: BLE001 - a boundary: the user's model
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the user's model
             # The text of a foreign exception may hold anything, keys included; its type does not.
             at = format_tb(error.__traceback__)[-1:]
             _log.error("model_raised", error=type(error).__name__, at=at, call=call.id)

@@ -117,7 +117,7 @@ async def run(tool: HostTool, use: ToolUse, call: ModelCall) -> ToolResult:
         return ToolResult(use.id, (Text(_text(text)),))
     except TimeoutError:
         return _failed(use, f"The tool took longer than {tool.seconds:g} s.")
-    except Exception as error:  # noqa: BLE001 - a boundary: the user's tool
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the user's tool
         # The text of a foreign exception may hold anything, keys included; its type does not.
         _log.warning("host_tool_failed", tool=tool.name, error=type(error).__name__, call=call.id)
         return _failed(use, "The tool failed.")

@@ -201,7 +201,7 @@ class Route:
             return error
         except AnswerError as error:
             return unusable(error)
-        except Exception as error:  # noqa: BLE001 - whatever a model raises becomes a value here
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a model raises becomes a value here
             # The text of a foreign exception may hold anything, keys included; its type does not.
             crashed = ModelError("crashed", f"the model raised {type(error).__name__}")
             crashed.__cause__ = error
