@@ -62,6 +62,20 @@ async def sandbox_killed(scene: Scene) -> None:
     await scene.place.kill(scene)
 
 
+async def second_sandbox_killed(scene: Scene) -> None:
+    """The verifier's own sandbox dies, as soon as it is there."""
+    with scene.engine.system.trace(scene.actor("{attempt}/verifier-sandbox"), limit=1000) as trace:
+        if not _has_own(scene):
+            async for _ in trace:
+                if _has_own(scene):
+                    break
+    await scene.place.kill(scene)
+
+
+def _has_own(scene: Scene) -> bool:
+    return any(sandbox is not None and sandbox.id.endswith("-v") for sandbox in scene.stage.leases.values())
+
+
 async def rollout_cancelled(scene: Scene) -> None:
     """Somebody cancels it."""
     assert await scene.engine.cancel(ROLLOUT) == 1
@@ -114,7 +128,7 @@ async def store_unavailable(scene: Scene) -> None:
     with scene.engine.system.subscribe() as events:
         scene.patch.setattr(NoStore, "commit", refuse)
         scene.struck[scene.attempt].set()
-        scene.place.spare()
+        await scene.place.spare(scene)
         async for event in events:
             if event.path == PATH and event.kind == "stopped":
                 break

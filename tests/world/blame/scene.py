@@ -48,12 +48,12 @@ class Place(Protocol):
         """Let a random part of the phase go by."""
         ...
 
-    def spare(self) -> None:
-        """From now on nothing is struck: what waits for that may go on."""
+    async def spare(self, scene: Scene) -> None:
+        """From now on nothing more happens: let go of what waits for it."""
         ...
 
     async def kill(self, scene: Scene) -> None:
-        """Kill the sandbox, or have the next one die while it boots."""
+        """Kill the sandbox, the one that was made last."""
         ...
 
 
@@ -132,12 +132,13 @@ class Scene:
             async for event in events:
                 if event.kind == "started" and event.path == PATH:
                     break
-        for self.attempt in sorted(self.doomed):
+        for attempt in sorted(self.doomed):
+            self.attempt = attempt
             await self._moment()
             await self.case.deed(self)
-            if self.attempt == max(self.doomed):
-                self.place.spare()
-            self.struck[self.attempt].set()
+            if attempt == max(self.doomed):
+                await self.place.spare(self)
+            self.struck[attempt].set()
 
     async def _moment(self) -> None:
         if self.case.phase == "agent" and self.by_call:

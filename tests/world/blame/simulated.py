@@ -100,8 +100,8 @@ class Memory:
         whole = SECONDS[phase] / (CALLS if phase == "agent" else 1)
         await anyio.sleep(0.9 * whole * scene.rng.random())
 
-    def spare(self) -> None:
-        """Nothing waits for it: time is virtual."""
+    async def spare(self, scene: Scene) -> None:
+        """Nothing is held: time is virtual."""
 
     async def kill(self, scene: Scene) -> None:
         """Lose it now."""

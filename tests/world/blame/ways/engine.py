@@ -57,8 +57,22 @@ CASES = (
     Case(name="rollout crashes", of="engine", deed=crashed("{rollout}"), cause="rollout_lost", often=("once",)),
     Case(name="rollouts killed", of="engine", deed=killed("/engine/rollouts"), cause="rollout_lost", often=("once",)),
     Case(name="rollouts crash", of="engine", deed=crashed("/engine/rollouts"), cause="rollout_lost", often=("once",)),
-    Case(name="run crashes", of="engine", deed=crashed("/engine/runs/run-1"), cause="rollout_lost", often=("once",)),
-    Case(name="runs crash", of="engine", deed=crashed("/engine/runs"), cause="rollout_lost", often=("once",)),
+    Case(
+        name="run crashes",
+        of="engine",
+        deed=crashed("/engine/runs/run-1"),
+        cause="rollout_lost",
+        often=("once",),
+        on=("simulated",),
+    ),
+    Case(
+        name="runs crash",
+        of="engine",
+        deed=crashed("/engine/runs"),
+        cause="rollout_lost",
+        often=("once",),
+        on=("simulated",),
+    ),
     Case(name="engine crashes", of="engine", deed=crashed("/engine"), cause="rollout_lost", often=("once",)),
     *(
         Case(name=f"engine gives up {part}", of="engine", deed=gives_up(part), cause="rollout_lost", often=("once",))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from greenroom.specs import Artifact
 from tests.world.blame.case import Case, Deed
-from tests.world.blame.deeds import sandbox_killed
+from tests.world.blame.deeds import sandbox_killed, second_sandbox_killed
 from tests.world.blame.scene import Scene
 from tests.world.blame.simulated import Memory
 
@@ -27,9 +28,9 @@ CASES = (
         name="killed in an isolated verification",
         of="sandbox",
         phase="verify",
-        deed=sandbox_killed,
+        deed=second_sandbox_killed,
         cause="sandbox_failed",
-        task={"verifier": "isolated"},
+        task={"verifier": "isolated", "verify": ("sleep 5", "test -f done"), "artifacts": (Artifact(source="done"),)},
     ),
     Case(
         name="no program starts, from set-up on",
