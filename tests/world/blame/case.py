@@ -9,6 +9,8 @@ from msgspec import Struct, field
 
 from greenroom.messages import Phase
 
+from tests.world.models.server import Answer
+
 if TYPE_CHECKING:
     from tests.world.blame.scene import Scene
 
@@ -23,6 +25,8 @@ Often = Literal["once", "always"]
 
 Deed = Callable[["Scene"], Awaitable[None]]
 """What happens at the moment."""
+
+Over = Literal["upstream", "black_box"]
 
 Fields = dict[str, Any]
 
@@ -40,6 +44,10 @@ class Case(Struct, frozen=True, kw_only=True):
     """What happens then. ``None``: the fields and options, or the model, make it happen."""
     model: Callable[[Scene], Any] | None = None
     """Who answers, instead of a model that works."""
+    serve: Callable[[Scene], Answer] | None = None
+    """What the model's server says, where the model is one over HTTP."""
+    over: Over = "upstream"
+    """How it is reached."""
     task: Fields = field(default_factory=dict[str, Any])
     """Fields of the task."""
     engine: Fields = field(default_factory=dict[str, Any])
@@ -52,6 +60,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """How many are made, where the page does not say it all: there may be no time for another."""
     kind: str = ""
     """The fault's kind, where it is part of what is promised."""
+    needs: tuple[str, ...] = ()
+    """What it takes; see `tests/plugins/needs.py`."""
     wrong: str = ""
     """Why it is known to fail; empty: it does not."""
 

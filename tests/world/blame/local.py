@@ -8,6 +8,7 @@ from pathlib import Path
 
 from greenroom.sandboxes.local.sandbox import LocalSandbox
 from greenroom.specs import Local
+from tests.engine.disks import small_disk
 from tests.world.blame.case import Ground
 from tests.world.blame.real import Real
 from tests.world.blame.scene import Scene
@@ -35,6 +36,8 @@ class Machine(Real):
         if scene.case.of == "sandbox" and scene.case.phase == "boot":
             for attempt in scene.doomed:
                 (scene.directory / f"doom-{attempt}").touch()
+        if "root" in scene.case.needs:
+            scene.disks.enter_context(small_disk(self.root(scene), "8m"))
         return Local(root=str(self.root(scene)))
 
     def root(self, scene: Scene) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ import anyio.lowlevel
 
 from greenroom.engine import Engine
 from greenroom.kernel import Backoff
-from greenroom.sandboxes.base import Exec
+from greenroom.sandboxes.base import Exec, SandboxError
 from greenroom.specs import AgentSpec, Docker, Invocation, Launch, Local, Model, TaskSpec
 from tests.world.blame.scene import ATTEMPTS, Scene
 
 PAUSE = "GREENROOM_TEST_PAUSE"
 """Set while set-up, or verification, is to last until something has happened in it."""
 _STEPS = 400
-_HELD = f"test -z ${PAUSE} || {{ mkfifo held 2>/dev/null; read word <held; }}"
+HELD = f"test -z ${PAUSE} || {{ mkfifo held 2>/dev/null; read word <held; }}"
 _LET_GO = "mkfifo held 2>/dev/null; echo >held"
 _SECONDS = 10.0
 _WORKER = (Path(__file__).parent / "worker.py").read_text()
@@ -46,7 +47,7 @@ class Real:
 
     def task(self, scene: Scene) -> TaskSpec:
         """A task whose set-up or verification lasts until something has happened, if it is to happen then."""
-        pauses = {phase: _HELD if scene.case.phase == phase else "true" for phase in ("setup", "verify")}
+        pauses = {phase: HELD if scene.case.phase == phase else "true" for phase in ("setup", "verify")}
         fields: dict[str, Any] = {
             "id": "t",
             "instruction": "x",
@@ -66,9 +67,15 @@ class Real:
     async def spare(self, scene: Scene) -> None:
         """Let go of what is held, and hold nothing more."""
         os.environ[PAUSE] = ""
-        if scene.case.cause == "finished" and scene.case.phase in {"setup", "verify"}:
+        if scene.case.cause == "finished":
+            await self.let_go(scene)
+
+    async def let_go(self, scene: Scene) -> None:
+        """Let the command go on that is held, if one is."""
+        if scene.case.phase in {"setup", "verify"}:
             (sandbox,) = filter(None, scene.stage.leases.values())
-            await sandbox.exec(Exec(argv=("/bin/sh", "-c", _LET_GO), cwd=sandbox.workdir), timeout=_SECONDS)
+            with suppress(SandboxError):
+                await sandbox.exec(Exec(argv=("/bin/sh", "-c", _LET_GO), cwd=sandbox.workdir), timeout=_SECONDS)
 
 
 def worker(character: str) -> AgentSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -19,12 +19,15 @@ from greenroom.engine import Engine, EngineError
 from greenroom.engine.stream import OutcomeStream
 from greenroom.kernel import Ref
 from greenroom.messages import Completion, ModelCall, Outcome, Phase, Text
-from greenroom.specs import Model, TaskSpec
+from greenroom.specs import BlackBox, Model, TaskSpec, Upstream
 from tests.world.blame.case import Case, Ground, Often
+from tests.world.models.server import serving
 
 ATTEMPTS = 2
 CALLS = 4
 """Model calls that an agent makes."""
+ANSWER_SECONDS = 2.0
+"""How long a model's server may take."""
 ROLLOUT = "r-000001"
 PATH = f"/engine/rollouts/{ROLLOUT}"
 
@@ -79,6 +82,8 @@ class Scene:
         """By attempt: it has happened."""
         self.attempt = 0
         """The attempt in which it happens next, or has happened last."""
+        self.disks = ExitStack()
+        """File systems that last as long as it does."""
         self._engine: Engine | None = None
         self._stream: OutcomeStream | None = None
 
@@ -106,7 +111,18 @@ class Scene:
 
     async def play(self) -> Outcome:
         """The one outcome. What was leased is given back, and no key is good any more."""
-        model: Model = self.case.model(self) if self.case.model else Muse(self)
+        with self.disks:
+            if self.case.serve is None:
+                return await self._play(self.case.model(self) if self.case.model else Muse(self))
+            async with serving(self.case.serve(self)) as server:
+                return await self._play(self._over_http(f"{server.url}/v1"))
+
+    def _over_http(self, url: str) -> Model:
+        if self.case.over == "black_box":
+            return BlackBox(url, timeout=ANSWER_SECONDS)
+        return Upstream(url, model="m", attempts=2, timeout=ANSWER_SECONDS, token_ids=False)
+
+    async def _play(self, model: Model) -> Outcome:
         self._engine = self.place.engine(self, model)
         outcomes: list[Outcome] = []
         async with self._engine, anyio.create_task_group() as tasks:
@@ -147,6 +163,15 @@ class Scene:
             await self._reached(self.case.phase)
         await self.place.wait(self)
 
+    async def attempt_over(self) -> None:
+        """Wait until the attempt in which it happened is no more."""
+        with self.engine.system.subscribe() as events:
+            if self.row is None or self.row.attempt != self.attempt:
+                return
+            async for event in events:
+                if event.kind == "stopped" and event.path in {PATH, f"{PATH}/attempt-{self.attempt}"}:
+                    return
+
     async def _reached(self, phase: Phase) -> None:
         """Wait until the attempt is in this phase: its rollout is told, and the board says so from then on."""
         with self.engine.system.trace(self.actor(PATH), limit=1_000_000) as trace:
@@ -157,12 +182,14 @@ class Scene:
                     return
 
     def _is_in(self, phase: Phase) -> bool:
-        row = self._row()
+        row = self.row
         if row is None or row.phase is None or row.attempt != self.attempt:
             return False
         return _PHASES.index(row.phase) >= _PHASES.index(phase)
 
-    def _row(self) -> RolloutRow | None:
+    @property
+    def row(self) -> RolloutRow | None:
+        """What the board says of the rollout, while it runs."""
         return next(iter(self.engine.snapshot().rollouts), None)
 
 
