@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, field
 
 from greenroom.messages import Phase
-
 from tests.world.models.server import Answer
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """The row of the page that it is, in an attempt in which it happens."""
     phase: Phase = "agent"
     """When it happens: at a random moment of this phase."""
+    at_call: bool = False
+    """It happens while a call of the model is open."""
     deed: Deed | None = None
     """What happens then. ``None``: the fields and options, or the model, make it happen."""
     model: Callable[[Scene], Any] | None = None

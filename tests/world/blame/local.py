@@ -27,16 +27,16 @@ class Machine(Real):
 
     def sandbox_spec(self, scene: Scene) -> Local:
         """Sealed processes, below the scene's directory. Where sandboxes are to die in their boots, they do."""
-        bin = scene.directory / "bin"
-        bin.mkdir()
-        program = bin / "bwrap"
+        programs = scene.directory / "bin"
+        programs.mkdir()
+        program = programs / "bwrap"
         program.write_text(_BWRAP.format(real=shutil.which("bwrap"), dooms=f"{scene.directory}/doom-*"))
         program.chmod(0o755)
-        scene.patch.setenv("PATH", f"{bin}{os.pathsep}{os.environ['PATH']}")
+        scene.patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
         if scene.case.of == "sandbox" and scene.case.phase == "boot":
             for attempt in scene.doomed:
                 (scene.directory / f"doom-{attempt}").touch()
-        if "root" in scene.case.needs:
+        if scene.case.of == "sandbox" and "root" in scene.case.needs:
             scene.disks.enter_context(small_disk(self.root(scene), "8m"))
         return Local(root=str(self.root(scene)))
 

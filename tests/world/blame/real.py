@@ -14,6 +14,7 @@ from greenroom.engine import Engine
 from greenroom.kernel import Backoff
 from greenroom.sandboxes.base import Exec, SandboxError
 from greenroom.specs import AgentSpec, Docker, Invocation, Launch, Local, Model, TaskSpec
+from tests.engine.disks import small_disk
 from tests.world.blame.scene import ATTEMPTS, Scene
 
 PAUSE = "GREENROOM_TEST_PAUSE"
@@ -43,7 +44,15 @@ class Real:
             "deadline": 50.0,
             "console": scene.case.of == "engine",
         }
+        if scene.case.of == "store":
+            options["store"] = self._store(scene)
         return Engine(worker(scene.case.agent), **(options | scene.case.engine))
+
+    def _store(self, scene: Scene) -> Path:
+        path = scene.directory / "run"
+        if scene.case.needs:
+            scene.disks.enter_context(small_disk(path, "4m"))
+        return path
 
     def task(self, scene: Scene) -> TaskSpec:
         """A task whose set-up or verification lasts until something has happened, if it is to happen then."""
@@ -73,9 +82,9 @@ class Real:
     async def let_go(self, scene: Scene) -> None:
         """Let the command go on that is held, if one is."""
         if scene.case.phase in {"setup", "verify"}:
-            (sandbox,) = filter(None, scene.stage.leases.values())
-            with suppress(SandboxError):
-                await sandbox.exec(Exec(argv=("/bin/sh", "-c", _LET_GO), cwd=sandbox.workdir), timeout=_SECONDS)
+            for sandbox in filter(None, scene.stage.leases.values()):
+                with suppress(SandboxError):
+                    await sandbox.exec(Exec(argv=("/bin/sh", "-c", _LET_GO), cwd=sandbox.workdir), timeout=_SECONDS)
 
 
 def worker(character: str) -> AgentSpec:

@@ -75,7 +75,7 @@ class Scene:
         """The attempts in which it happens."""
         self.call = self.rng.randrange(CALLS)
         """The model call at which it happens, if it happens at one."""
-        self.by_call = self.rng.random() < 0.5
+        self.by_call = case.at_call or self.rng.random() < 0.5
         self.begun: defaultdict[int, anyio.Event] = defaultdict(anyio.Event)
         """By attempt: that call was made."""
         self.struck: defaultdict[int, anyio.Event] = defaultdict(anyio.Event)

@@ -33,33 +33,32 @@ def answer(messages: list[dict[str, str]]) -> str:
     connection = ask(messages)
     reply = connection.getresponse()
     body = reply.read()
-    print(reply.status, flush=True)
+    print(reply.status, flush=True)  # noqa: T201 - for its log
     if reply.status != 200:
         raise http.client.HTTPException(str(reply.status))
     text: str = json.loads(body)["choices"][0]["message"]["content"]
     return text
 
 
-def persist(messages: list[dict[str, str]], tries: int) -> str | None:
-    """One answer, if there is one within so many tries. Another one follows only where nobody answered at all."""
-    for _ in range(tries):
+def persist(messages: list[dict[str, str]], character: str) -> str | None:
+    """One answer, if there is one. Where nobody answers it is asked for again, by the patient after errors, too."""
+    again = (OSError, http.client.HTTPException) if character == "patient" else OSError
+    for _ in range(1 if character == "brittle" else TRIES):
         try:
             return answer(messages)
-        except OSError as error:
-            print(type(error).__name__, flush=True)
-            time.sleep(0.05)
-        except http.client.RemoteDisconnected:
+        except again as error:
+            print(type(error).__name__, flush=True)  # noqa: T201 - for its log
             time.sleep(0.05)
         except http.client.HTTPException:
             return None
     return None
 
 
-def work(tries: int) -> bool:
+def work(character: str) -> bool:
     """Do it. Whether all calls were answered."""
     messages = [{"role": "user", "content": sys.stdin.read()}]
     for _ in range(CALLS):
-        text = persist(messages, tries)
+        text = persist(messages, character)
         if text is None:
             return False
         messages += [{"role": "assistant", "content": text}, {"role": "user", "content": "Go on."}]
@@ -72,13 +71,17 @@ def main(character: str) -> int:
     """Work, and end."""
     if character == "silent":
         return 0
+    if character == "greedy":
+        bytearray(1 << 30)
+    if character == "obstructs":
+        os.makedirs("in/way/of")  # noqa: PTH103 - pathlib takes as long to import as all the rest
     if character in {"killed", "leaves"}:
         connection = ask([{"role": "user", "content": "x"}])
         if character == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         connection.close()
         time.sleep(1000)
-    worked = work(1 if character == "brittle" else TRIES)
+    worked = work(character)
     if character == "hangs":
         time.sleep(1000)
     if character == "careless":

@@ -52,6 +52,24 @@ _BY_PARTS = tuple(
 CASES = (
     *_BY_ACTORS,
     *_BY_PARTS,
+    *(
+        Case(
+            name=f"interception {word}, with an agent that {asks}",
+            of="engine",
+            deed=end("/engine/interception"),
+            cause=cause,
+            agent=agent,
+            at_call=True,
+            often=("once",),
+            on=("local", "docker"),
+            wrong=wrong,
+        )
+        for word, end in (("killed", killed), ("crashes", crashed))
+        for asks, agent, cause, wrong in (
+            ("asks again", "patient", "finished", ""),
+            ("gives up", "brittle", "model_failed", "an agent that gives up while the interception is away is judged"),
+        )
+    ),
     Case(name="attempt killed", of="engine", deed=killed("{attempt}"), cause="actor_failed"),
     Case(name="rollout killed", of="engine", deed=killed("{rollout}"), cause="rollout_lost", often=("once",)),
     Case(name="rollout crashes", of="engine", deed=crashed("{rollout}"), cause="rollout_lost", often=("once",)),

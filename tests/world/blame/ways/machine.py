@@ -8,6 +8,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import anyio.to_thread
+
 from greenroom.messages import Phase
 from tests.world.blame.case import Case
 from tests.world.blame.local import Machine
@@ -44,10 +46,18 @@ async def full(scene: Scene) -> None:
 async def stopped(scene: Scene) -> None:
     """The sandbox's processes are stopped: nobody answers."""
     scene.patch.setattr("greenroom.sandboxes.local.sandbox.REQUEST_SECONDS", 1.0)
-    for status in Path("/proc").glob("[0-9]*/mountinfo"):
+    for pid in await anyio.to_thread.run_sync(inhabitants, machine(scene).sandbox(scene)._body.place.workdir):
+        os.kill(pid, signal.SIGSTOP)
+
+
+def inhabitants(directory: str) -> list[int]:
+    """Processes that see it as a mount of their own."""
+    found: list[int] = []
+    for mounts in Path("/proc").glob("[0-9]*/mountinfo"):
         with suppress(OSError):
-            if machine(scene).sandbox(scene)._body.place.workdir in status.read_text():
-                os.kill(int(status.parent.name), signal.SIGSTOP)
+            if directory in mounts.read_text():
+                found.append(int(mounts.parent.name))
+    return found
 
 
 CASES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -84,6 +85,13 @@ TROUBLES: dict[str, tuple[Trouble, str]] = {
 }
 
 CASES = (
+    Case(
+        name="is cancelled by itself",
+        of="model",
+        model=failing(raises(asyncio.CancelledError)),
+        cause="actor_failed",
+        on=("local", "docker"),
+    ),
     *(
         Case(name=name, of="model", model=failing(trouble), cause=cause, often=("once", "always"))
         for name, (trouble, cause) in TROUBLES.items()

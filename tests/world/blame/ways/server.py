@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.world.blame.case import Case, Over
+from tests.world.blame.case import Case, Ground, Over
 from tests.world.blame.scene import Scene
 from tests.world.models.server import NOTHING, Answer, Asked, Said, chat, events, said
 
-REAL = ("local", "docker")
+REAL: tuple[Ground, ...] = ("local", "docker")
 DAY = str(24 * 3600)
 
 
-def troubled(trouble: Said | None, times: int | None = None) -> Callable[[Scene], Answer]:
-    """A server that says this from the fateful call on; the agent's other calls, and those after so many, it answers."""
+def troubled(trouble: Said | None, times: int | None = None, since: int | None = None) -> Callable[[Scene], Answer]:
+    """A server that answers; from the fateful call on, or from call ``since``, it says this, at most so many times."""
 
     def make(scene: Scene) -> Answer:
         told: list[Asked] = []
 
         def answer(asked: Asked) -> Said | None:
             body = asked.json()
-            fateful = (len(body["messages"]) - 1) // 2 >= scene.call
+            fateful = (len(body["messages"]) - 1) // 2 >= (scene.call if since is None else since)
             doomed = scene.row is not None and scene.row.attempt in scene.doomed
             if doomed and fateful and (times is None or len(told) < times):
                 told.append(asked)

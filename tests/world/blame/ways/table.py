@@ -6,11 +6,12 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from tests.world.blame.case import Case, Ground, Often
-from tests.world.blame.ways import agent, engine, machine, model, sandbox, server, store, time
+from tests.world.blame.ways import agent, container, engine, machine, model, sandbox, server, store, time
 
 CASES: tuple[Case, ...] = (
     *sandbox.CASES,
     *machine.CASES,
+    *container.CASES,
     *model.CASES,
     *server.CASES,
     *store.CASES,
