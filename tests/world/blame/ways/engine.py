@@ -67,7 +67,12 @@ CASES = (
         for word, end in (("killed", killed), ("crashes", crashed))
         for asks, agent, cause, wrong in (
             ("asks again", "patient", "finished", ""),
-            ("gives up", "brittle", "model_failed", "an agent that gives up while the interception is away is judged"),
+            (
+                "gives up",
+                "brittle",
+                "model_out_of_reach",
+                "a model that is out of reach for want of the engine is not told from one that fails",
+            ),
         )
     ),
     Case(name="attempt killed", of="engine", deed=killed("{attempt}"), cause="actor_failed"),
