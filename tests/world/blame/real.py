@@ -42,7 +42,7 @@ class Real:
             "sandbox": self.sandbox_spec(scene),
             "attempts": ATTEMPTS,
             "deadline": 50.0,
-            "console": scene.case.of == "engine",
+            "console": "console" in scene.case.name,
         }
         if scene.case.of == "store":
             options["store"] = self._store(scene)

@@ -86,6 +86,7 @@ class Memory:
             "sandbox": Simulated(boot=SECONDS["boot"], turn=SECONDS["agent"] / CALLS, turns=CALLS),
             "attempts": ATTEMPTS,
             "deadline": 600.0,
+            "console": "console" in scene.case.name,
         }
         return Engine("simulated", **(options | scene.case.engine))
 

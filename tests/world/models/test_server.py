@@ -13,7 +13,11 @@ import pytest
 
 from tests.world.models.server import Said, chat, events, nobody_there, said, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.real_time,
+    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+]
 
 
 def ask(url: str, timeout: float = 10.0) -> bytes:

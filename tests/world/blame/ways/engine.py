@@ -24,6 +24,8 @@ ATTEMPTS_ACTORS = {
 HARMLESS = ("journal", "sandboxes", "console")
 """Parts whose restart costs a rollout nothing."""
 
+_AWAY = "an agent that gives up while the interception is away is judged, or its model is to blame"
+
 _BY_ACTORS = tuple(
     Case(
         name=f"{actor} of an attempt {word} in {phase}",
@@ -71,7 +73,7 @@ CASES = (
                 "gives up",
                 "brittle",
                 "model_out_of_reach",
-                "a model that is out of reach for want of the engine is not told from one that fails",
+                _AWAY,
             ),
         )
     ),
@@ -98,8 +100,25 @@ CASES = (
     ),
     Case(name="engine crashes", of="engine", deed=crashed("/engine"), cause="rollout_lost", often=("once",)),
     *(
-        Case(name=f"engine gives up {part}", of="engine", deed=gives_up(part), cause="rollout_lost", often=("once",))
+        Case(
+            name=f"engine gives up {part}",
+            of="engine",
+            deed=gives_up(part),
+            cause="rollout_lost",
+            at_call=part == "interception",
+            often=("once",),
+        )
         for part in ("journal", "interception", "sandboxes")
+    ),
+    Case(
+        name="engine gives up interception, and the agent never reaches it",
+        of="engine",
+        phase="setup",
+        deed=gives_up("interception"),
+        cause="rollout_lost",
+        often=("once",),
+        on=("simulated",),
+        wrong=_AWAY,
     ),
     *(
         Case(name=f"{who} in {phase}", of="engine", phase=phase, deed=deed, cause="cancelled", often=("once",))

@@ -47,7 +47,8 @@ async def stopped(scene: Scene) -> None:
     """The sandbox's processes are stopped: nobody answers."""
     scene.patch.setattr("greenroom.sandboxes.local.sandbox.REQUEST_SECONDS", 1.0)
     for pid in await anyio.to_thread.run_sync(inhabitants, machine(scene).sandbox(scene)._body.place.workdir):
-        os.kill(pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
 
 
 def inhabitants(directory: str) -> list[int]:

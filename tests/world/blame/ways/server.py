@@ -46,12 +46,14 @@ _STREAM = (chunk("do"), chunk("ne"), chunk(None, "stop"))
 _ERROR = {"error": {"message": "the engine died", "type": "server_error", "code": 500}}
 _HALF = b'{"choices": [{"index": 0, "message": {"role": "assistant", "con'
 _BROKEN = {**chat(""), "choices": [{"index": 0, "finish_reason": "error", "error": _ERROR["error"], "message": {}}]}
+_WAITING = "a server that asks for more time than there is, is asked again"
+_SHAPES = "an answer that can never be used is asked for again"
+_LASTING = "what a provider refuses for good is asked for again"
 _FINISH = "what a server says of an answer that it did not finish is not read"
 
 FAILING: dict[str, Said | None] = {
     "says 408": said(408, _ERROR),
     "says 429": said(429, _ERROR),
-    "says 429, come back in a day": said(429, _ERROR, Retry_After=DAY),
     "says 500": said(500, _ERROR),
     "says 502 in HTML": Said(status=502, pieces=(b"<html>Bad Gateway</html>",), headers={"Content-Type": "text/html"}),
     "says 503": said(503, _ERROR),
@@ -66,7 +68,6 @@ FAILING: dict[str, Said | None] = {
     "answers half a JSON text": Said(pieces=(_HALF,)),
     "answers nothing at all": Said(),
     "answers in HTML": Said(pieces=(b"<html>Welcome</html>",), headers={"Content-Type": "text/html"}),
-    "answers without choices": said(200, {"choices": []}),
     "answers an error in a 200": said(200, _ERROR),
     "answers null": said(200, None),
 }
@@ -88,6 +89,12 @@ REFUSING: dict[str, Said] = {
     "says that it has moved": said(307, _ERROR, Location="/elsewhere"),
 }
 """What lasts."""
+
+HOPELESS: dict[str, tuple[Said, str]] = {
+    "says 429, come back in a day": (said(429, _ERROR, Retry_After=DAY), _WAITING),
+    "answers without choices": (said(200, {"choices": []}), _SHAPES),
+}
+"""What no further try within the rollout's time can help."""
 
 OVERFLOWING: dict[str, tuple[Said, str]] = {
     "says that the context is used up, by its code": (
@@ -144,8 +151,9 @@ CASES = (
     *(_case(name, trouble, "model_failed") for name, trouble in FAILING.items()),
     *(_case(name, trouble, "model_failed", wrong=_FINISH) for name, trouble in UNFINISHED.items()),
     *(_case(name, trouble, "model_refused") for name, trouble in REFUSING.items()),
+    *(_case(name, trouble, "model_refused", wrong=wrong) for name, (trouble, wrong) in HOPELESS.items()),
     *(_case(name, trouble, "turns_used_up", wrong=wrong) for name, (trouble, wrong) in OVERFLOWING.items()),
     *(_case(name, FAILING[name], "model_failed", "black_box") for name in PASSED_ON),
-    *(_case(name, REFUSING[name], "model_refused", "black_box") for name in ("says 401", "says 404")),
+    *(_case(name, REFUSING[name], "model_refused", "black_box", wrong=_LASTING) for name in ("says 401", "says 404")),
     *(_for_a_while(name, FAILING[name]) for name in FOR_A_WHILE),
 )
