@@ -69,7 +69,7 @@ class Place(Struct, frozen=True):
         even if an agent filled it: every other sandbox suffers from it as well.
         """
         for directory in (self.home, *self.binds):
-            if not os.path.isdir(directory):
+            if not Path(directory).is_dir():
                 return f"{directory} was removed from outside"
         disk = os.statvfs(self.path)
         if disk.f_bavail * disk.f_frsize < _LEAST_SPACE or (disk.f_files and not disk.f_favail):
