@@ -193,8 +193,9 @@ class House:
             self._tasks.append(asyncio.create_task(self._drive(desk)))
 
     async def _drive(self, desk: Desk) -> None:
-        while (call := await desk.next()) is not None:
-            self._owner.answer(call)
+        while await desk.arrived():
+            if (call := desk.take()) is not None:
+                self._owner.answer(call)
 
 
 def _resident() -> int:

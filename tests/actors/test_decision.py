@@ -55,6 +55,16 @@ def conduct(**changes: object) -> Conduct:
         ({"failure": MODEL, "exit_code": None}, "model_failed"),
         ({"failure": MODEL, "exit_code_lies": True}, "model_failed"),
         ({"failure": REFUSED, "exit_code": 1}, "model_refused"),
+        ({"away": True}, "finished"),
+        ({"away": True, "exit_code": 1}, "model_out_of_reach"),
+        ({"away": True, "exit_code": -9}, "model_out_of_reach"),
+        ({"away": True, "exit_code": None}, "model_out_of_reach"),
+        ({"away": True, "exit_code_lies": True}, "model_out_of_reach"),
+        ({"away": True, "turns": 0}, "model_out_of_reach"),
+        ({"away": True, "turns": 0, "exit_code": 127}, "model_out_of_reach"),
+        ({"away": True, "turns": 0, "may_be_silent": True}, "finished"),
+        ({"away": True, "failure": MODEL, "exit_code": 1}, "model_out_of_reach"),
+        ({"away": True, "used_up": True, "exit_code": 1}, "turns_used_up"),
     ],
 )
 def test_an_agents_end_has_a_cause(changes: dict[str, object], cause: Cause) -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 from collections import Counter
 
 import msgspec
+from msgspec.structs import replace
 
 from greenroom.cli.tally import Tally, one_line, reward
-from greenroom.messages import AttemptRecord, Fault, Outcome, Status
+from greenroom.messages import AttemptRecord, Completion, Fault, Outcome, Status, Turn
 
 
 def outcome(
@@ -88,3 +89,15 @@ def test_a_fault_cannot_command_the_terminal() -> None:
     assert one_line(line, 1, 2).isprintable()
     assert all(row.isprintable() for row in tally.table().splitlines())
     assert len(tally.table().splitlines()) == 2
+
+
+def test_ends_that_nobody_knows_are_counted() -> None:
+    """The line about all says how many answers ended for an unknown reason, and the words for it, escaped."""
+    tally = Tally()
+    for word in ("eager", "eager", "\x1b[31m"):
+        completion = Completion(finish_reason="unknown", native_finish_reason=word)
+        turns = (Turn(index=0, messages=(), completion=completion, started=0, seconds=1),)
+        one = outcome()
+        tally.add(replace(one, attempts=(replace(one.attempts[0], turns=turns),)))
+    assert "; 3 answers ended for a reason that is not known ('eager' 2, " in tally.totals()
+    assert tally.totals().isprintable()

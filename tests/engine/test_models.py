@@ -48,6 +48,29 @@ async def test_a_host_tool_in_a_rollout() -> None:
     assert [turn.shared > 0 for turn in outcome.turns] == [False, True, True, True, True]
 
 
+async def test_a_model_that_exits_fails_its_call_alone() -> None:
+    """``SystemExit`` out of a model or a host tool is that one's failure; the engine answers the other rollouts."""
+
+    async def leaving(call: ModelCall) -> Completion:
+        if call.task_id == "leaving":
+            raise SystemExit(3)
+        return await curious(call)
+
+    async def left(_: dict[str, Any], __: ModelCall) -> str:
+        raise SystemExit(3)
+
+    tools = [replace(SEARCH, run=left)]
+    tasks = [a_task(), replace(a_task(), id="leaving")]
+    outcomes = {one.task_id: one for one in await play(an_engine(model=leaving, tools=tools, attempts=1), tasks)}
+    assert {id: (one.status, one.reward_valid) for id, one in outcomes.items()} == {
+        "t": ("completed", True),
+        "leaving": ("model_failed", False),
+    }
+    fault = outcomes["leaving"].fault
+    assert fault is not None
+    assert (fault.blame, fault.message) == ("model", "the model raised SystemExit")
+
+
 async def test_what_only_training_needs_is_in_the_outcome() -> None:
     """Tokens, log-probabilities, the weights' version and the routing of tokens are recorded as the owner gave them."""
     exact = Completion(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from greenroom.actors.records import Lease, Released
 from greenroom.engine import Engine, open_engine
+from greenroom.engine._storewrites import digest
 from greenroom.engine.assembly import open_store
 from greenroom.engine.changes import changes
 from greenroom.engine.store import RunStore, StoreChanged
@@ -172,6 +174,28 @@ async def test_an_iterator_is_gone_on_with(tmp_path: Path) -> None:
     assert (len(first), len(outcomes)) == (5, 8)
     assert ids(first) <= ids(outcomes)
     assert len({outcome.group for outcome in outcomes}) == 8
+
+
+async def test_what_an_iterator_uploads_is_read_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the files of its tasks are, going on with an iterator holds up nothing else."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "large").write_bytes(bytes(1_000_000))
+    upload = Upload(source=str(tmp_path / "files"), target="/data", files=("large",))
+    threads: list[int] = []
+
+    def read(task: TaskSpec) -> str:
+        threads.append(threading.get_ident())
+        return digest(task)
+
+    for module in ("resume", "_storewrites"):
+        monkeypatch.setattr(f"greenroom.engine.{module}.digest", read)
+    for _ in range(2):
+        async with on(tmp_path / "store") as engine:
+            assert len([outcome async for outcome in engine.run(iter([a_task(uploads=(upload,))]))]) == 1
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_an_iterator_that_gives_something_else_is_refused(tmp_path: Path) -> None:

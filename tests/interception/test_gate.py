@@ -56,11 +56,7 @@ async def agents(gate: GateModel) -> AsyncGenerator[Agents]:
 
 async def batch(gate: GateModel, most: int = 64, linger: float = 0.005) -> list[PendingCall]:
     """The next batch."""
-    batches = gate.calls(most, linger)
-    try:
-        return await anext(batches)
-    finally:
-        await batches.aclose()  # type: ignore[attr-defined]
+    return await anext(gate.calls(most, linger))
 
 
 async def test_batches_are_fair() -> None:

@@ -321,7 +321,7 @@ async def test_who_waits_is_woken_by_its_own_calls_alone() -> None:
     desks = [gate.desk(f"r{number}") for number in range(300)]
     async with anyio.create_task_group() as group:
         for desk in desks:
-            group.start_soon(desk.next)
+            group.start_soon(desk.arrived)
         await anyio.wait_all_tasks_blocked()
         waiting = [desk._wakeup for desk in desks]
         for number in range(50):

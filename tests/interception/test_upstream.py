@@ -130,6 +130,54 @@ async def test_what_passes_is_tried_again(todo: list[Any]) -> None:
         assert len(fake.seen) == len(todo) + 1
 
 
+async def test_what_breaks_off_is_tried_again() -> None:
+    """An answer that its server broke off, in one piece or as half a stream, is asked for until it comes whole."""
+    aborted = b'{"choices":[{"message":{"content":"I wi"},"finish_reason":"abort"}]}'
+    async with upstream() as (fake, model):
+        fake.todo = [aborted, b'data: {"choices":[{"delta":{"content":"I wi"}}]}\n\n', b'{"error":{"code":502}}']
+        assert (await model(CALL)).text == "hi"
+        assert len(fake.seen) == 4
+
+
+async def test_what_the_server_would_say_again_is_told_once() -> None:
+    """A shape that says nothing fails at once and for good, and the error shows the field."""
+    async with upstream() as (fake, model):
+        fake.todo = [b'{"choices":[{"message":{"content":7}}]}']
+        with pytest.raises(ModelError, match=r"choices\[0\]\.message\.content: expected .*, got 7$") as failure:
+            await model(CALL)
+        assert (len(fake.seen), failure.value.retryable) == (1, False)
+
+
+async def test_a_misfit_is_told_after_its_tries() -> None:
+    """Answers that lack something are asked for as often as stated; the agent is not invited to do so again."""
+    async with upstream(attempts=3) as (fake, model):
+        fake.todo = [b'{"choices":[]}'] * 10
+        with pytest.raises(ModelError, match="choices: expected at least one choice, got") as failure:
+            await model(CALL)
+        assert (len(fake.seen), failure.value.retryable) == (3, False)
+
+
+async def test_a_key_in_an_answer_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be used of an answer is not shown if the key is anywhere in it."""
+    monkeypatch.setenv("NEEDLE", KEY)
+    async with upstream(api_key_env="NEEDLE") as (fake, model):
+        fake.todo = [json.dumps({"choices": [{"message": {"content": {"a": "x" * 190 + KEY}}}]}).encode()]
+        with pytest.raises(ModelError, match="got a value that holds the key") as failure:
+            await model(CALL)
+        assert "needle" not in failure.value.message
+
+
+async def test_a_word_that_nobody_knows_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A finish reason that is not in the table is recorded, and the log has it once."""
+    async with upstream() as (fake, model):
+        fake.todo = [b'{"choices":[{"message":{"content":"x"},"finish_reason":"eager"}]}'] * 3
+        said = [await model(CALL) for _ in range(3)]
+    assert {(one.finish_reason, one.native_finish_reason) for one in said} == {("unknown", "eager")}
+    assert [record.getMessage() for record in caplog.records].count(
+        "the model server ends answers for a reason that is not known"
+    ) == 1
+
+
 async def test_tries_are_bounded() -> None:
     """After the stated number of tries the call fails, retryably, and says with what status."""
     async with upstream(attempts=3) as (fake, model):

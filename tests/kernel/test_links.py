@@ -5,6 +5,7 @@ import pytest
 from msgspec import Struct
 
 from greenroom.kernel import Actor, Crashed, Down, Exit, Killed, Normal, Ref, Shutdown, System, on
+from greenroom.kernel._exit import NoProc
 from tests.kernel.players import Crash, Leave, Player, player, temporary
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,21 @@ async def test_a_monitor_of_the_dead_hears_at_once() -> None:
         ref.cast(Watch(one))
         ref.cast(Watch(system.lookup("/never/was")))
         await anyio.wait_all_tasks_blocked()
-        assert [down.exit for down in watcher.downs] == [exit, Normal()]
+        assert [down.exit for down in watcher.downs] == [exit, NoProc()]
+
+
+async def test_a_monitor_of_a_name_hears_that_name() -> None:
+    """Who monitors a name gets it back, and can tell by it what has ended."""
+    watcher = Watcher()
+    async with System() as system:
+        one = await system.start(player("one", [], restart="temporary"))
+        ref = await system.start(temporary(lambda: watcher, "watcher"))
+        ref.cast(Watch(system.lookup("/one")))
+        ref.cast(Watch(one))
+        await anyio.wait_all_tasks_blocked()
+        one.cast(Leave())
+        await anyio.wait_all_tasks_blocked()
+        assert watcher.downs == [Down(system.lookup("/one"), Normal()), Down(one, Normal())]
 
 
 async def test_the_death_of_a_monitor_disturbs_nobody() -> None:
@@ -149,3 +164,16 @@ async def test_linking_to_the_dead_shares_its_end() -> None:
         ref = await system.start(temporary(Watcher, "watcher"))
         ref.cast(Bind(one))
         assert await system.join(ref) == exit
+
+
+@pytest.mark.parametrize("trap", [False, True])
+async def test_linking_to_a_name_that_nobody_holds_is_fatal(*, trap: bool) -> None:
+    """Whoever wants to share the fate of nobody ends as OTP's processes do, or is told if it traps exits."""
+    watcher = Watcher(trap=trap)
+    async with System() as system:
+        ref = await system.start(temporary(lambda: watcher, "watcher"))
+        nobody = system.lookup("/never/was")
+        ref.cast(Bind(nobody))
+        await anyio.wait_all_tasks_blocked()
+        assert ref.alive == trap
+        assert await system.join(ref) == NoProc() if not trap else watcher.downs == [Down(nobody, NoProc())]

@@ -292,6 +292,18 @@ async def test_join_tells_how_it_ended_also_afterwards() -> None:
         assert await system.join(other) == Shutdown()
 
 
+async def test_a_wait_for_an_end_that_is_given_up_leaves_nothing_behind() -> None:
+    """However often somebody waits for an actor's end for a while only, the actor does not remember them."""
+    async with System() as system:
+        ref = await system.start(player("a", []))
+        for _ in range(100):
+            with anyio.move_on_after(1):
+                await system.join(ref)
+        cell = ref.resolve()
+        assert cell is not None
+        assert not cell.watchers
+
+
 async def test_an_actor_that_cannot_be_made_is_a_failed_start() -> None:
     """An error in the constructor is told like one in ``started``, and the supervisor goes on."""
     log: list[str] = []

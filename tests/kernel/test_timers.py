@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -196,3 +197,21 @@ class Deadline:
 
     def expire(self) -> None:
         self.expired[self.number] = self.clock.time
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_callback_that_raises_stops_no_other_timer() -> None:
+    """A defect in one callback is told by the event loop; what is due at that moment and later still comes."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(str(context["exception"])))
+    async with System() as system:
+
+        def fail() -> None:
+            raise ArithmeticError("a defect")
+
+        system.timers.after(1, fail)
+        system.timers.after(1, lambda: told.append("at once"))
+        system.timers.after(5, lambda: told.append("later"))
+        await anyio.sleep(10)
+    assert told == ["a defect", "at once", "later"]

@@ -54,5 +54,5 @@ class Notes(Struct, kw_only=True, eq=False):
             agent_files=self.agent.files if self.agent else {},
             events=tuple(self.said),
             sandbox_id=self.sandbox_id,
-            trainable=self.trainable,
+            trainable=self.trainable and all(turn.completion.finish_reason != "unknown" for turn in self.turns),
         )

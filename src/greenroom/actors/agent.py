@@ -110,10 +110,17 @@ class Agent(Actor):
         if failed is not None:
             return AgentEnd(cause=failed.cause, fault=failed.fault)
         self._enter("agent")
+        outages = self._outages()
         seconds = min(seconds, budget.agent_seconds(anyio.current_time()))
         exit_code = await self._watch(lent.sandbox, built, seconds)
         files = await keepsakes(lent.sandbox, self.stage.agent.artifacts)
-        return replace(await self._judge(exit_code, seconds), files=files)
+        away = outages is None or outages != self._outages()
+        return replace(await self._judge(exit_code, seconds, away=away), files=files)
+
+    def _outages(self) -> int | None:
+        """How often its model had become unreachable until now; ``None`` while it is."""
+        doors = self.stage.doors
+        return doors.outages if doors.serving else None
 
     async def _set_up(self, sandbox: Sandbox) -> Failure | None:
         self._enter("setup")
@@ -206,7 +213,7 @@ class Agent(Actor):
     def _age(self) -> float:
         return anyio.current_time() - self.plan.began
 
-    async def _judge(self, exit_code: int | None, seconds: float) -> AgentEnd:
+    async def _judge(self, exit_code: int | None, seconds: float, *, away: bool) -> AgentEnd:
         ledger: Ledger = await self.sibling("mailbox").call(CloseBooks())
         conduct = Conduct(
             exit_code=exit_code,
@@ -218,6 +225,7 @@ class Agent(Actor):
             failure=ledger.failure,
             called=ledger.called,
             requests=ledger.requests,
+            away=away,
             may_be_silent=self.stage.agent.may_be_silent,
         )
         cause, fault = judge_agent(conduct)

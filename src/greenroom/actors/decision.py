@@ -49,6 +49,8 @@ class Conduct(Struct, frozen=True, kw_only=True):
     """It asked its model at least once, whatever came of it."""
     requests: int = 0
     """What else it asked the model's server counts here too."""
+    away: bool = False
+    """The engine's own server was down at some moment of its life, so it could not reach its model."""
     may_be_silent: bool = False
     """It need not ask its model at all."""
 
@@ -90,7 +92,10 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 def judge_agent(conduct: Conduct) -> tuple[Cause, Fault | None]:
     """Why an agent ended. Its exit code is a hint; the ledger of its model calls knows better."""
-    if conduct.failure is not None and (conduct.exit_code != 0 or conduct.exit_code_lies or _needs_answer(conduct)):
+    gave_up = conduct.exit_code != 0 or conduct.exit_code_lies or _needs_answer(conduct)
+    if conduct.away and gave_up and not conduct.used_up:
+        return _found("model_out_of_reach", "the engine's own server was down for a while, and its agent gave up")
+    if conduct.failure is not None and gave_up:
         return conduct.failure.cause, conduct.failure.fault
     if conduct.used_up:
         return "turns_used_up", None

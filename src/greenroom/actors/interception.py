@@ -1,7 +1,7 @@
 """The interception: serves the model calls of all rollouts.
 
 Keys and sockets are the stage's data. A restart drops the connections that are open, no more: agents try again and
-find their route and their address as they were.
+find their route and their address as they were. That it was away is written down, for those who do not try again.
 """
 
 from __future__ import annotations
@@ -84,8 +84,11 @@ class Interception(Actor):
 
     async def _serve(self) -> None:
         # Closed by a job, which is cancelled even when the actor is killed; ``stopped`` would not run then.
+        self.doors.serving = True
         try:
             await self.gateway.work()
         finally:
+            self.doors.serving = False
+            self.doors.outages += 1
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 await self.gateway.close()

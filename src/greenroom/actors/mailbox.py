@@ -141,6 +141,7 @@ class Mailbox(Actor):
     @on(CloseBooks)
     def close_books(self, _: CloseBooks) -> Ledger:
         if self.ledger is None:
+            self._settle()
             fault = self.route.fault
             self.ledger = Ledger(
                 turns=len(self.recorder),
@@ -207,13 +208,28 @@ class Mailbox(Actor):
             return _Answered(number, ModelError("crashed", f"the model raised {type(error).__name__}"))
 
     async def _model(self, call: ModelCall) -> Completion:
-        await self.stage.valve.passed()
-        return await self.stage.model(call)
+        with anyio.CancelScope(deadline=self.plan.budget.agent_ends):
+            await self.stage.valve.passed()
+            return await self.stage.model(call)
+        raise ModelError("timeout", "the attempt's time was up before there was an answer")
 
     def _passage(self) -> Passage | None:
         if self.stage.provider is None:
             return None
-        return Passage(self.stage.provider, self.ref.cast, self.stage.valve.passed, self.plan.task.max_turns)
+        return Passage(
+            self.stage.provider,
+            self.ref.cast,
+            self.stage.valve.passed,
+            self.plan.task.max_turns,
+            turnstile=self.stage.turnstile,
+            rollout_id=self.plan.rollout_id,
+            ends=self.plan.budget.agent_ends,
+        )
+
+    def _settle(self) -> None:
+        """Answers that the agent got whole, though its provider has not ended them yet, are turns too."""
+        for passed in () if self.route.passage is None else self.route.passage.settle():
+            self._record(passed)
 
     def _record(self, one: Pass | Passed) -> None:
         turn = self.recorder.record(

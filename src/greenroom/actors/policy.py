@@ -24,6 +24,7 @@ Cause = Literal[
     "sandbox_failed",
     "model_failed",
     "model_refused",
+    "model_out_of_reach",
     "reward_invalid",
     "verify_timeout",
     "verify_obstructed",
@@ -71,6 +72,9 @@ POLICY: Mapping[Cause, Row] = {
     "sandbox_failed": Row("sandbox_failed", "sandbox", True, False, "the sandbox did not boot, or was lost"),
     "model_failed": Row("model_failed", "model", True, False, "the agent ended because its model did not answer"),
     "model_refused": Row("model_failed", "model", False, False, "the same, and asking again is of no use"),
+    "model_out_of_reach": Row(
+        "engine_failed", "engine", True, False, "the agent gave up, and the engine's server was down meanwhile"
+    ),
     "reward_invalid": Row("verifier_failed", "task", False, False, "the reward was no finite number"),
     "verify_timeout": Row("verifier_failed", "task", False, False, "the verify commands took too long"),
     "verify_obstructed": Row(

@@ -144,7 +144,8 @@ class Run(Actor):
         """Go on with whatever can go on."""
         if self._may_fetch():
             self.pulling = True
-            self.run(self._pull(), then=lambda pulled: pulled, name="pull")
+            self._pulling = anyio.CancelScope()  # made here, for it may be cancelled before the first step
+            self.run(self._pull(self._pulling), then=lambda pulled: pulled, name="pull")
         self._deliver()
         self._end_if_over()
 
@@ -154,8 +155,8 @@ class Run(Actor):
             return False
         return len(self.ready) + len(self.committing) <= most
 
-    async def _pull(self) -> _Pulled:
-        with anyio.CancelScope() as self._pulling:
+    async def _pull(self, scope: anyio.CancelScope) -> _Pulled:
+        with scope:
             try:
                 return _Pulled(await self.source())
             except Exception as error:  # noqa: BLE001 - the user's iterator; raised again at the consumer

@@ -12,6 +12,7 @@ from greenroom.messages import Outcome, Status
 _ROWS = 100
 """Outcomes a table lists one by one; more are summed up by task."""
 _NOTE = 60
+_DOUBTS = 5
 _RIGHT = ("SAMPLE", "ROLLOUTS", "REWARD", "SCORED", "ATTEMPTS", "SECONDS")
 
 Reward = float | dict[str, float] | None
@@ -35,6 +36,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
+        self._unknown: Counter[str] = Counter()
+        """Words for ends of answers that are not known, and how often they were said."""
 
     def add(self, outcome: Outcome) -> Line:
         """Count one more."""
@@ -49,6 +52,8 @@ class Tally:
             _note(outcome),
         )
         self.lines.append(line)
+        said = (turn.completion for turn in outcome.turns)
+        self._unknown.update(one.native_finish_reason or "" for one in said if one.finish_reason == "unknown")
         return line
 
     @property
@@ -77,7 +82,14 @@ class Tally:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
         scored = sum(line.reward is not None for line in self.lines)
         mean = "" if self.mean is None else f"; mean reward {self.mean:.3f} over {scored} scored"
-        return f"{len(self.lines)} outcomes: {counts or 'none'}{mean}"
+        return f"{len(self.lines)} outcomes: {counts or 'none'}{mean}{self._doubts()}"
+
+    def _doubts(self) -> str:
+        """What is not known of answers, so that their attempts are not trainable."""
+        if not self._unknown:
+            return ""
+        words = ", ".join(f"{escape(word)!r} {count}" for word, count in self._unknown.most_common(_DOUBTS))
+        return f"; {self._unknown.total()} answers ended for a reason that is not known ({words})"
 
 
 def reward(value: Reward) -> str:

@@ -58,7 +58,8 @@ def digest(task: TaskSpec) -> str:
 
 def _file(path: Path) -> bytes:
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return b"?"  # whoever uploads it will tell
 

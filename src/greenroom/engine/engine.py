@@ -18,7 +18,6 @@ from greenroom.actors._boundary import ORDINARY, last_words
 from greenroom.actors.estate import Estate
 from greenroom.actors.plan import RolloutPlan
 from greenroom.actors.run import PlanSource, Run
-from greenroom.actors.run_requests import Abandon
 from greenroom.actors.stage import Stage
 from greenroom.engine.assembly import (
     check_loop,
@@ -44,7 +43,7 @@ from greenroom.engine.turn import Turn, image_of, sandbox_kind
 from greenroom.interception import OpenModel, Routes
 from greenroom.interception.pending import PendingCall
 from greenroom.introspection.console import console_spec
-from greenroom.kernel import CallError, ChildSpec, Ref, Supervisor, System
+from greenroom.kernel import Ref, System
 from greenroom.messages import Outcome
 from greenroom.sandboxes import Backend, open_backend
 from greenroom.specs import AgentSpec, BlackBox, HostTool, Local, Model, SandboxSpec, TaskSpec
@@ -214,6 +213,9 @@ class Engine(Steering):
     def calls(self, max_batch: int = 64, linger: float = 0.005) -> AsyncIterator[list[PendingCall]]:
         """Model calls in batches, to be answered with ``call.reply(completion)``. Needs ``model=Gate()``.
 
+        It ends when the engine does, and for nothing else: an ``anext`` that was cancelled has taken no call, and the
+        next one goes on.
+
         Args:
             max_batch: Most calls in a batch.
             linger: Seconds to wait for more once there is one.
@@ -287,6 +289,7 @@ class Engine(Steering):
             board=self._board,
             tools=self.settings.tools,
             provider=provider_of(self._model),
+            turnstile=getattr(self._model, "turnstile", None),
             desk_of=getattr(self._model, "desk_of", lambda _: None),
             interception=system.lookup(f"{tree.PATH}/interception"),
             sandboxes=system.lookup(f"{tree.PATH}/sandboxes"),
@@ -310,8 +313,6 @@ class Engine(Steering):
 
     async def _start_run(self, number: int, source: PlanSource, estate: Estate, buffer: int | None = None) -> Ref:
         system = self.system
-        if self._stopped:
-            raise EngineError(f"the engine admits nothing any more: {self._stopped}")
         start = partial(
             Run,
             source,
@@ -322,16 +323,7 @@ class Engine(Steering):
             estate,
             buffer,
         )
-        spec = ChildSpec(f"run-{number}", start, restart="temporary")
-        runs = system.lookup(f"{tree.PATH}/runs")
-        try:
-            return await runs.call(Supervisor.StartChild(spec))
-        except CallError as error:
-            raise EngineError(f"the engine does not run: {error}") from error
-        except BaseException:
-            # Cancelled, it may have been started all the same; by its name it can be told.
-            system.lookup(f"{runs.path}/{spec.id}").cast(Abandon())
-            raise
+        return await self._runs.start(system, f"run-{number}", start)
 
     async def _start_session(self, number: int, plan: RolloutPlan, gate: GateModel, estate: Estate) -> tuple[Ref, Desk]:
         desk = gate.desk(plan.rollout_id)

@@ -118,10 +118,11 @@ class Ledger:
                 await anyio.sleep(delay)
         raise StoreError("the engine does not run, and keeps nothing any more")
 
-    def take(self, work: Work, task: TaskSpec, before: Submission | None, *, again: bool) -> None:
+    async def take(self, work: Work, task: TaskSpec, before: Submission | None, *, again: bool) -> None:
         """A task of an iterator has come. Raises `StoreChanged` if it is not what it was."""
         known = before.tasks.get(task.id) if before and not again else None
-        if known is not None and known != digest(task):
+        # In a thread, for every file that the task uploads is read for it.
+        if known is not None and known != await anyio.to_thread.run_sync(digest, task):
             self.refuse([Change("tasks", task.id, f"{task.id} (other content)")])
         self._journal.cast(Note(Taken(run=work.run, samples=work.samples, task=task)))
 
@@ -145,7 +146,7 @@ class Resumed:
         while (plan := await self._work.source()) is not None:
             if self._work.tasks is None and plan.sample == 0:
                 again = "@" in plan.group.removeprefix(f"{self._work.run}/{plan.task.id}")
-                self._ledger.take(self._work, plan.task, self._before, again=again)
+                await self._ledger.take(self._work, plan.task, self._before, again=again)
             if (plan.group, plan.sample) not in self._done:
                 return plan
             await anyio.lowlevel.checkpoint()

@@ -68,6 +68,8 @@ class Session:
     async def next_call(self) -> PendingCall | None:
         """The agent's next model call; ``None`` once it has exited, or its rollout is over for another reason.
 
+        Cancelled at whatever moment, it has taken no call: the next one gets it.
+
         Raises:
             EngineError: The engine is not open, or has failed.
         """
@@ -75,8 +77,9 @@ class Session:
             _, desk = await self._begin()
         except _ClosedEarly:
             return None
-        call = desk.take()
-        return call if call is not None else await self._wait_for_call(desk)
+        while (call := desk.take()) is None and await self._has_call(desk):
+            pass  # a pause may begin between an arrival and the taking
+        return call
 
     async def outcome(self) -> Outcome:
         """The rollout's one outcome, once it is kept. The agent's calls have to be answered meanwhile.
@@ -117,10 +120,10 @@ class Session:
                 self._run, self._desk = await self._start(self._estate)
         return self._run, self._desk
 
-    async def _wait_for_call(self, desk: Desk) -> PendingCall | None:
+    async def _has_call(self, desk: Desk) -> bool:
         """Wait for a call or for the outcome: a rollout may end in ways that its desk never hears of."""
         failed: list[EngineError] = []
-        call: PendingCall | None = None
+        has = False
 
         async def end() -> None:
             try:
@@ -131,11 +134,11 @@ class Session:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(end)
-            call = await desk.next()
+            has = await desk.arrived()
             tasks.cancel_scope.cancel()
-        if call is None and failed:
+        if failed:
             raise failed[0]
-        return call
+        return has
 
     async def _ask_for_outcome(self, run: Ref) -> Outcome:
         try:

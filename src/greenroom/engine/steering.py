@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from greenroom.actors.board import Board, Snapshot
 from greenroom.actors.rollouts import ResetCircuits, Resume
-from greenroom.actors.run import RUNS
-from greenroom.actors.run_requests import CancelSome, Drain, Stop
+from greenroom.engine.runs import Runs
 from greenroom.engine.stream import EngineError
-from greenroom.kernel import CallError, Ref, System
+from greenroom.kernel import System
 from greenroom.specs.limit_rules import changed
 from greenroom.specs.limits import Bounds
 from greenroom.supervisors import engine as tree
@@ -26,7 +24,7 @@ class Steering:
 
     def __init__(self, bounds: Bounds) -> None:
         self._board = Board(bounds=bounds)
-        self._stopped = ""
+        self._runs = Runs()
         self._system: System | None = None
 
     @property
@@ -79,20 +77,14 @@ class Steering:
         Returns:
             How many rollouts that had begun, or waited to, are cancelled.
         """
-        counts = [await _cancelled(run, CancelSome(name, reason)) for run in self._runs()]
-        return sum(counts)
+        return await self._runs.cancel(self._system, name, reason)
 
     async def stop(self, reason: str = "the engine was stopped") -> None:
-        """Cancel what runs, admit no more, and wait until every outcome is kept. Iterations get them and end."""
-        self._stopped = self._stopped or reason
-        runs = self._runs()
-        for run in runs:
-            run.cast(Stop(reason))
-        for run in runs:
-            await _drained(run)
+        """Cancel what runs, admit no more, and wait until every outcome is kept. Iterations get them and end.
 
-    def _runs(self) -> list[Ref]:
-        return [] if self._system is None else self._system.members(RUNS)
+        Cancelled while it waits, it has stopped everything all the same.
+        """
+        await self._runs.stop(self._system, reason)
 
     def _tune(self, changes: Mapping[str, str]) -> Mapping[str, object]:
         """As the console asks for it: by text; ``circuits=closed`` closes them. Says what is new."""
@@ -104,17 +96,3 @@ class Steering:
         if circuits is not None:
             self.close_circuits()
         return {name: bounds.named.get(name) if ":" in name else getattr(bounds, name) for name in wanted}
-
-
-async def _cancelled(run: Ref, message: CancelSome) -> int:
-    try:
-        return await run.call(message)
-    except CallError:
-        return 0  # it has ended: nothing of it runs
-
-
-async def _drained(run: Ref) -> None:
-    try:
-        await run.call(Drain(), timeout=math.inf)
-    except CallError:
-        return  # it has ended: nothing of it runs

@@ -64,6 +64,9 @@ class OutcomeStream:
         self._kept: Iterator[Outcome] | None = None
         self._recalled: deque[Outcome] = deque()
         self._run: Ref | None = None
+        self._begun: anyio.Event | None = None
+        """Set when the run that is being started has been, or could not be."""
+        self._cancelled: str | None = None
         self._received = 0
         self._busy = False
         self._over = False
@@ -98,14 +101,21 @@ class OutcomeStream:
 
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Cancel what runs and begin no more. The iteration goes on: it gives all outcomes, and ends."""
-        if self._run is None:
-            self._over = True
-        else:
+        if self._run is not None:
             self._run.cast(Stop(reason))
+        elif self._begun is not None:
+            self._cancelled = self._cancelled or reason
+        else:
+            self._over = True
 
     async def aclose(self) -> None:
-        """Cancel what runs, and wait until every outcome is in the store. Idempotent."""
+        """Cancel what runs, and wait until every outcome is in the store. Idempotent.
+
+        Cancelled while it waits, it has told the run to end all the same.
+        """
         self._over = True
+        if self._begun is not None:
+            await self._begun.wait()
         run, self._run = self._run, None
         if run is None:
             return
@@ -120,11 +130,9 @@ class OutcomeStream:
             self._run.cast(Abandon())
 
     async def _next(self) -> Outcome | None:
-        if self._run is None:
-            started = await self._start(self._estate)
-            self._run, self._kept, self.acknowledged = started.run, started.kept, started.acknowledged
-            self.recalling = self._kept is not None
-        run = self._run
+        run = self._run or await self._begin()
+        if run is None:
+            return None
         if self.recalling:
             await anyio.to_thread.run_sync(self._recall)
             # No await between these lines: who is cancelled while it waits misses nothing.
@@ -142,6 +150,22 @@ class OutcomeStream:
         except Exception:
             await self.aclose()
             raise
+
+    async def _begin(self) -> Ref | None:
+        """Start the run, and tell it what was asked for meanwhile; ``None`` if nobody wants it any more."""
+        self._begun = begun = anyio.Event()
+        try:
+            started = await self._start(self._estate)
+            self._run, self._kept, self.acknowledged = started.run, started.kept, started.acknowledged
+            self.recalling = self._kept is not None
+        finally:
+            self._begun = None
+            begun.set()
+        if self._over:
+            return None
+        if self._cancelled is not None:
+            started.run.cast(Stop(self._cancelled))
+        return started.run
 
     def _recall(self) -> None:
         if not self._recalled:

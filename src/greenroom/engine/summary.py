@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from msgspec import Struct
 
+from greenroom.messages.model import Completion
 from greenroom.messages.outcome import AttemptRecord, Blame, CommandResult, Outcome, Phase, Status
 
 
@@ -40,6 +43,9 @@ class AttemptSummary(Struct, frozen=True, kw_only=True):
     agent_exit_code: int | None
     sandbox_id: str
     trainable: bool
+    finish_reasons: dict[str, int] = {}
+    """How many answers ended for each reason; one that is not known is there as its owner's word, as in
+    ``unknown: eager``. Hostile input."""
 
 
 class OutcomeSummary(Struct, frozen=True, kw_only=True):
@@ -95,7 +101,14 @@ def _attempt(attempt: AttemptRecord) -> AttemptSummary:
         agent_exit_code=attempt.agent_exit_code,
         sandbox_id=attempt.sandbox_id,
         trainable=attempt.trainable,
+        finish_reasons=dict(Counter(_reason(turn.completion) for turn in attempt.turns)),
     )
+
+
+def _reason(completion: Completion) -> str:
+    if completion.finish_reason != "unknown":
+        return completion.finish_reason
+    return f"unknown: {completion.native_finish_reason or ''}"
 
 
 def _fault(subject: Outcome | AttemptRecord) -> FaultSummary | None:

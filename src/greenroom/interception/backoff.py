@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _FIRST = 0.5
 _CEILING = 20.0
 _LONGEST_ASKED = 60.0
+_LONGEST_BELIEVED = 3600.0
+_ASKING = ("retry-after-ms", "retry-after")
 
 
 def backoff(attempt: int, first: float = _FIRST) -> float:
@@ -20,21 +24,41 @@ def backoff(attempt: int, first: float = _FIRST) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not keeping secrets
 
 
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds a ``Retry-After`` header asks for (RFC 9110, section 10.2.3), at most a minute; ``None`` without one."""
+def asked_wait(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds a response asks to be left alone, at most an hour; ``None`` if it does not say.
+
+    ``retry-after-ms``, at which the official SDKs look first, counts before ``Retry-After``. What makes no sense does
+    not count.
+    """
+    named = {name.lower(): value for name, value in headers.items() if name.lower() in _ASKING}
+    milliseconds = _number(named.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return min(max(0.0, milliseconds / 1000), _LONGEST_BELIEVED)
+    return retry_after(named.get("retry-after"), now, _LONGEST_BELIEVED)
+
+
+def retry_after(value: str | None, now: datetime | None = None, longest: float = _LONGEST_ASKED) -> float | None:
+    """Seconds a ``Retry-After`` header asks for (RFC 9110, section 10.2.3), at most ``longest``; ``None`` without."""
     if not value:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return _until(value, now or datetime.now(UTC))
-    return min(max(0.0, seconds), _LONGEST_ASKED) if seconds == seconds else None  # noqa: PLR0124 - not a number
+    seconds = _number(value)
+    if seconds is None:
+        return _until(value, now or datetime.now(UTC), longest)
+    return min(max(0.0, seconds), longest)
 
 
-def _until(value: str, now: datetime) -> float | None:
+def _number(value: str) -> float | None:
     try:
-        when = parsedate_to_datetime(value)
+        number = float(value)
     except ValueError:
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return min(max(0.0, (when - now).total_seconds()), _LONGEST_ASKED)
+    return None if math.isnan(number) else number
+
+
+def _until(value: str, now: datetime, longest: float) -> float | None:
+    try:
+        when = parsedate_to_datetime(value)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return min(max(0.0, (when - now).total_seconds()), longest)
+    except (ValueError, OverflowError, TypeError):  # what is no date fails in several ways
+        return None

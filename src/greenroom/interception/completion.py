@@ -11,11 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.interception.errors import ModelError
+from greenroom.interception.finish import meant
 from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse, Usage
 
 Numbers = TypeVar("Numbers")
 
 _FINISH = get_args(FinishReason)
+_SAID = tuple(word for word in _FINISH if word != "unknown")
+"""What a model's owner should say."""
 _KINDS = "Text, Thinking or ToolUse"
 _SHOWN = 60
 
@@ -60,7 +63,8 @@ def checked(completion: object) -> Completion:
     """A model's answer, fit to be sent and stored.
 
     What UTF-8 cannot hold (halves of surrogate pairs: whoever samples token by token can cut text there) is replaced
-    by question marks. Lists of parts and of tokens become tuples.
+    by question marks. Lists of parts and of tokens become tuples. A finish reason that says ``tool_calls`` where there
+    are none, or ``stop`` where there are some, becomes the other.
 
     Raises:
         AnswerTypeError: It is no `Completion`, or something in it is of the wrong type, or cannot be written as JSON.
@@ -71,10 +75,10 @@ def checked(completion: object) -> Completion:
         raise AnswerTypeError(f"expected a Completion, got {type(completion).__name__}")
     if completion.finish_reason not in _FINISH:
         got = repr(completion.finish_reason)[:_SHOWN]
-        raise AnswerValueError(f"finish_reason: expected one of {', '.join(_FINISH)}, got {got}")
+        raise AnswerValueError(f"finish_reason: expected one of {', '.join(_SAID)}, got {got}")
     _check_usage(completion.usage)
     _check_rest(completion)
-    return _with_tokens(_with_texts(completion))
+    return _with_tokens(_with_reason(_with_texts(completion)))
 
 
 def _check_usage(usage: object) -> None:
@@ -106,9 +110,17 @@ def _with_texts(completion: Completion) -> Completion:
         raise AnswerTypeError(f"parts: expected a tuple of {_KINDS} parts, got {type(given).__name__}")
     parts = tuple(_part(part, f"parts[{at}]") for at, part in enumerate(cast("Sequence[object]", given)))
     sequence = None if completion.stop_sequence is None else _text(completion.stop_sequence, "stop_sequence")
-    if (parts, sequence) == (completion.parts, completion.stop_sequence):
+    native = completion.native_finish_reason
+    native = None if native is None else _text(native, "native_finish_reason")
+    if (parts, sequence, native) == (completion.parts, completion.stop_sequence, completion.native_finish_reason):
         return completion
-    return replace(completion, parts=parts, stop_sequence=sequence)
+    return replace(completion, parts=parts, stop_sequence=sequence, native_finish_reason=native)
+
+
+def _with_reason(completion: Completion) -> Completion:
+    """Whether tools are called, the parts know better than the word for it."""
+    reason = meant(completion)
+    return completion if reason == completion.finish_reason else replace(completion, finish_reason=reason)
 
 
 def _with_tokens(completion: Completion) -> Completion:

@@ -32,14 +32,17 @@ class Desk:
         """Calls that nobody has taken yet."""
         return len(self._line)
 
-    async def next(self) -> PendingCall | None:
-        """The next call; ``None`` once the desk is closed. The caller bounds it."""
+    async def arrived(self) -> bool:
+        """Wait until there seems to be a call to `take`; false once the desk is closed. The caller bounds it.
+
+        Nothing is taken, so that whoever is cancelled while it waits loses nothing.
+        """
         while (wakeup := self._watch()) is not None:
             await wakeup.wait()
-        return self.take()
+        return not self._closed
 
     def take(self) -> PendingCall | None:
-        """A call if one waits and may be handed out."""
+        """A call if one waits and may be handed out; a pause may have begun since it arrived."""
         with self._lock:
             if self._closed or self._paused() or not self._line:
                 return None

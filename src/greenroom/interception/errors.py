@@ -15,7 +15,8 @@ class ModelError(Exception):
     """A model did not answer. Raise it from an answer function; the agent only ever sees a generic text.
 
     Args:
-        kind: A short stable word: ``unavailable``, ``timeout``, ``unauthorized``, ``context_length``, ``rejected`` ...
+        kind: A short stable word: ``unavailable``, ``unfinished``, ``timeout``, ``unauthorized``, ``context_length``,
+            ``rejected`` ...
             ``context_length`` ends the agent politely and marks the attempt truncated.
         message: For the outcome and for people. Never holds a key.
         status: The HTTP status the model's owner gave, if there was one. Not what the agent sees.
@@ -35,6 +36,24 @@ class ModelError(Exception):
 
 class DialectError(Exception):
     """The agent's request is not valid in its dialect. The text names the place and is safe to send back."""
+
+
+class ShapeError(DialectError):
+    """A model server's answer has something of a type that says nothing: the server will say it like that again.
+
+    Args:
+        where: The place.
+        expected: What should be there.
+        got: What is there. It is not in this error's text, and may be anything, keys included.
+    """
+
+    def __init__(self, where: str, expected: str, got: object) -> None:
+        super().__init__(f"{where}: expected {expected}")
+        self.got = got
+
+
+class MisfitError(ShapeError):
+    """A model server's answer lacks something, or does not fit together. Another one may, from the same server."""
 
 
 class Refusal(Struct, frozen=True):

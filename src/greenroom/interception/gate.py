@@ -7,11 +7,9 @@ exactly once: answered, failed, or gone because its agent is. A call that waits 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
 from functools import partial
 
-import anyio
-
+from greenroom.interception.batches import Batches
 from greenroom.interception.desk import Desk
 from greenroom.interception.errors import ModelError
 from greenroom.interception.line import FairLine
@@ -58,7 +56,7 @@ class GateModel:
             pending.withdraw()
             self._release(pending)
 
-    async def calls(self, max_batch: int = 64, linger: float = 0.005) -> AsyncIterator[list[PendingCall]]:
+    def calls(self, max_batch: int = 64, linger: float = 0.005) -> Batches:
         """Batches of calls, until the gate is closed.
 
         In order of arrival, with rollouts taking turns: none gets a second call into a batch before all that wait
@@ -68,11 +66,7 @@ class GateModel:
             max_batch: Most calls in a batch.
             linger: Seconds to wait for the batch to fill once there is a call.
         """
-        while await self._until(1):
-            with anyio.move_on_after(linger):
-                await self._until(max_batch)
-            if batch := self._take(max_batch):
-                yield batch
+        return Batches(self._until, self._take, max_batch, linger)
 
     def desk(self, rollout_id: str) -> Desk:
         """Keep the calls of a rollout for whoever answers them one by one; `calls` does not see them.

@@ -12,6 +12,7 @@ from yarl import URL
 from greenroom.interception.errors import ModelError
 from greenroom.interception.flow import ProviderReply
 from greenroom.interception.secret import quotes, secret_of
+from greenroom.interception.turnstile import Turnstile
 from greenroom.interception.wire import Request
 from greenroom.messages import Completion, ModelCall
 from greenroom.specs import BlackBox, Dialect
@@ -78,6 +79,8 @@ class BlackBoxModel:
         self._key = secret_of(spec.api_key_env, "BlackBox.api_key_env")
         self._timeout = aiohttp.ClientTimeout(total=spec.timeout, sock_connect=_CONNECT_SECONDS)
         self._session: aiohttp.ClientSession | None = None
+        self.turnstile = Turnstile()
+        """Where all requests to this provider wait while it says so."""
 
     async def __call__(self, call: ModelCall) -> Completion:
         """Always fails: what is passed on is requests, not calls."""

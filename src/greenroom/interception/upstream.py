@@ -17,14 +17,18 @@ from greenroom.interception.backoff import backoff
 from greenroom.interception.dialects import chat_request
 from greenroom.interception.errors import ModelError
 from greenroom.interception.secret import secret_of
+from greenroom.interception.turnstile import Turnstile
 from greenroom.interception.verdict import Failure, judge, unreachable
 from greenroom.messages import Completion, ModelCall
+from greenroom.messages.escape import escape
 from greenroom.specs import Upstream
 
 _log = structlog.get_logger(__name__)
 
 _EXACT = {"logprobs": True, "return_token_ids": True}
 _CONNECT_SECONDS = 30.0
+_WORDS = 32
+"""Finish reasons that are remembered as told of."""
 
 
 class UpstreamModel:
@@ -46,6 +50,9 @@ class UpstreamModel:
         self._key = secret_of(spec.api_key_env, "Upstream.api_key_env")
         self._first_backoff = first_backoff
         self._session: aiohttp.ClientSession | None = None
+        self._unknown: set[str] = set()
+        self.turnstile = Turnstile(first_backoff)
+        """Where all calls of this server wait while it says so."""
         self._exact: bool | None = None if spec.token_ids else False
 
     @property
@@ -59,9 +66,10 @@ class UpstreamModel:
         Raises:
             ModelError: There is none.
         """
+        rollout_ends = anyio.current_effective_deadline()
         try:
             with anyio.fail_after(self._spec.timeout):
-                return await self._persist(chat_request.encode(call, self._spec.model))
+                return await self._persist(call, rollout_ends)
         except TimeoutError:
             raise ModelError("timeout", f"no answer within {self._spec.timeout:g} s") from None
 
@@ -71,13 +79,41 @@ class UpstreamModel:
         if session is not None:
             await session.close()
 
-    async def _persist(self, fields: dict[str, Any]) -> Completion:
+    async def _persist(self, call: ModelCall, rollout_ends: float) -> Completion:
+        fields = chat_request.encode(call, self._spec.model)
         attempt = 1
-        while isinstance(outcome := await self._ask(fields), Failure):
-            if not outcome.passing or attempt >= self._spec.attempts:
+        while isinstance(outcome := await self._try(fields, call.rollout_id, rollout_ends), Failure):
+            if outcome.repeats or not outcome.passing or attempt >= self._spec.attempts:
                 raise outcome.error
-            await anyio.sleep(backoff(attempt, self._first_backoff) if outcome.wait is None else outcome.wait)
+            if (spent := self.turnstile.spent(call.rollout_id)) is not None:
+                raise spent
+            wait = 0.0 if outcome.wait is not None else self._backoff(attempt, call)
+            if anyio.current_time() + wait > anyio.current_effective_deadline():
+                raise outcome.error
+            await anyio.sleep(wait)
             attempt += 1
+        self._note(outcome)
+        return outcome
+
+    def _backoff(self, attempt: int, call: ModelCall) -> float:
+        return backoff(max(attempt, self.turnstile.lost(call.rollout_id)), self._first_backoff)
+
+    def _note(self, completion: Completion) -> None:
+        """Say once of each word that it is not known why answers end."""
+        word = completion.native_finish_reason
+        if completion.finish_reason == "unknown" and word is not None and word not in self._unknown:
+            _log.warning("the model server ends answers for a reason that is not known", reason=escape(word))
+            self._unknown = {*self._unknown, word} if len(self._unknown) < _WORDS else {word}
+
+    async def _try(self, fields: dict[str, Any], rollout_id: str, rollout_ends: float) -> Completion | Failure:
+        async with self.turnstile.turn(rollout_id, rollout_ends) as turn:
+            outcome = await self._ask(fields)
+            if not isinstance(outcome, Failure):
+                turn.succeeded()
+            elif outcome.passing and not outcome.repeats:
+                turn.failed(outcome.error, outcome.wait)
+            else:
+                turn.heard()
         return outcome
 
     async def _ask(self, fields: dict[str, Any]) -> Completion | Failure:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from greenroom.kernel._ask import Ask, Reply, kind_of
 from greenroom.kernel._call import Question, answer
 from greenroom.kernel._cell import Cell
-from greenroom.kernel._exit import Exit, Normal
+from greenroom.kernel._exit import Exit, NoProc, Normal
 from greenroom.kernel._job import Job
 from greenroom.kernel._mailbox import Own
 from greenroom.kernel._message import Handler, handlers
@@ -193,24 +193,28 @@ class Actor:
         self.system.quit_group(group, self._cell)
 
     def monitor(self, ref: Ref) -> None:
-        """Have a `Down` cast to this actor when ``ref`` ends, at once if it has. Needs a handler for `Down`."""
+        """Have a `Down` with ``ref`` cast to this actor when ``ref`` ends, at once if it has.
+
+        A name that nobody holds is down with `NoProc`. Needs a handler for `Down`, and raises `TypeError` without.
+        """
         if Down not in self.__handles__:
             text = f"{type(self).__name__} monitors but has no handler for Down"
             raise TypeError(text)
         target = ref.resolve()
         if target is None or target.closed:
-            exit = Normal() if target is None or target.verdict is None else target.verdict
-            self._cell.tell(Down(ref, exit))
+            self._cell.tell(Down(ref, _end_of(target)))
         else:
-            target.monitors.append(self._cell)
+            target.monitors.append((self._cell, ref))
             self._cell.monitored[target] = None
 
     def link(self, ref: Ref) -> None:
-        """Share the fate of ``ref``: if either ends other than normally, so does the other, unless it traps exits."""
+        """Share the fate of ``ref``: if either ends other than normally, so does the other, unless it traps exits.
+
+        One that has ended already shares its end; a name that nobody holds ends this actor with `NoProc`.
+        """
         target = ref.resolve()
         if target is None or target.closed:
-            exit = target.verdict if target is not None else None
-            self._cell.signal(Linked(ref, exit or Normal()))
+            self._cell.signal(Linked(ref, _end_of(target)))
             return
         self._cell.links[target] = None
         target.links[self._cell] = None
@@ -237,3 +241,8 @@ class Actor:
         if type(message) not in self.__handles__:
             text = f"{type(self).__name__} has no handler for {type(message).__name__}"
             raise TypeError(text)
+
+
+def _end_of(cell: Cell | None) -> Exit:
+    """How an actor that is not there, or not any more, has ended."""
+    return NoProc() if cell is None else cell.verdict or Normal()

@@ -76,11 +76,11 @@ def _end_asks(cell: Cell) -> None:
 def _tell(cell: Cell, exit: Exit, *, parent: bool) -> None:
     for watcher in cell.watchers:
         watcher.settle(exit)
-    for monitor in cell.monitors:
+    for monitor, ref in cell.monitors:
         monitor.monitored.pop(cell, None)
-        monitor.tell(Down(cell.ref, exit))
+        monitor.tell(Down(ref, exit))
     for target in cell.monitored:
-        target.monitors = [monitor for monitor in target.monitors if monitor is not cell]
+        target.monitors = [entry for entry in target.monitors if entry[0] is not cell]
     for linked in cell.links:
         linked.links.pop(cell, None)
         linked.signal(Linked(cell.ref, exit))

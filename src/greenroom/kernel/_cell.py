@@ -117,8 +117,11 @@ class Cell(Incarnation):
         if self.closed:
             return self.verdict or Normal()
         watcher = Ask(self.system.backend, None, None, self)
-        self.watchers.append(watcher)
-        await watcher.wait(waiter)
+        self.watchers[watcher] = None
+        try:
+            await watcher.wait(waiter)
+        finally:
+            self.watchers.pop(watcher, None)
         exit: Exit = watcher.value
         return exit
 
@@ -247,7 +250,7 @@ class Cell(Incarnation):
             self.verdict = exit
 
     def _raised(self, error: BaseException) -> None:
-        exit = self._crashed(error, self.in_hand or self.state)
+        exit = self._crashed(error, self.state if self.in_hand is None else self.in_hand)
         if self.verdict is None:
             self.verdict = exit
         else:

@@ -41,6 +41,10 @@ class Killed(Exit, frozen=True):
     """It was cancelled: at once, or because it did not stop within its grace."""
 
 
+class NoProc(Exit, frozen=True):
+    """There was no such actor: nobody held the name that was to be linked or monitored."""
+
+
 class TimedOut(Exit, frozen=True):
     """Its time was up; ``what`` names the budget."""
 

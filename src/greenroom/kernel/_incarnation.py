@@ -132,11 +132,11 @@ class Incarnation:
         self.jobs: dict[Job, None] = {}
         self.owed: dict[Reply[Any], None] = {}
         self.links: dict[Cell, None] = {}
-        self.monitors: list[Cell] = []
+        self.monitors: list[tuple[Cell, Ref]] = []
         """Who is to be told of its end."""
         self.monitored: dict[Cell, None] = {}
         """Whose end it is to be told of."""
-        self.watchers: list[Ask] = []
+        self.watchers: dict[Ask, None] = {}
         self.timers: dict[object, Timer] = {}
         self.stash: list[Any] = []
         self.stashed = False

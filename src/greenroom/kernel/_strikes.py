@@ -82,7 +82,7 @@ class Strikes:
         # Whoever comes next needs the names of its children too.
         cell.mourning = True
         for kid in reversed(list(cell.kids.values())):
-            kid.watchers.append(_Orphaned(cell.system.backend, None, cell=cell))
+            kid.watchers[_Orphaned(cell.system.backend, None, cell=cell)] = None
             kid.ask_stop(Shutdown("supervisor died"), kid.grace)
         _give_up(cell)
 

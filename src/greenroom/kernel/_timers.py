@@ -82,15 +82,17 @@ class Timers:
 
     def _fire(self) -> None:
         now = self._backend.now()
-        while self._heap and self._heap[0][0] <= now:
-            timer = heapq.heappop(self._heap)[2]
-            call, timer.call = timer.call, None
-            if call is None:
-                self._cancelled -= 1
-            else:
-                call()
-        self._alarm = self._heap[0][0] if self._heap else math.inf
-        self._backend.alarm(self._alarm)
+        try:
+            while self._heap and self._heap[0][0] <= now:
+                timer = heapq.heappop(self._heap)[2]
+                call, timer.call = timer.call, None
+                if call is None:
+                    self._cancelled -= 1
+                else:
+                    call()
+        finally:  # one that raises is told by the event loop, and does not stop the others
+            self._alarm = self._heap[0][0] if self._heap else math.inf
+            self._backend.alarm(self._alarm)
 
 
 class Wheel:

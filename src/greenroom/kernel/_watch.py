@@ -37,7 +37,7 @@ class HandlerWatch:
     def _look(self) -> None:
         busy = {cell: (cell.in_hand, cell.handled) for cell in self._system.cells.values() if cell.in_hand is not None}
         for cell, state in busy.items():
-            if self._seen.get(cell) == state and self._told.get(cell) is not cell.in_hand:
+            if _same(self._seen.get(cell), state) and self._told.get(cell) is not cell.in_hand:
                 self._told[cell] = cell.in_hand
                 self._system.emit("frozen", cell.path, "\n".join(stack(cell.task)))
         self._told = {cell: message for cell, message in self._told.items() if cell in busy}
@@ -66,6 +66,8 @@ class LoopWatch:
     def _watch(self) -> None:
         while not self._closed.is_set():
             self._round.clear()
+            if self._closed.is_set():  # since the loop, which waits for this thread, comes round no more
+                return
             if not self._system.backend.call_from_thread(self._round.set):
                 return
             if not self._round.wait(self._budget):
@@ -81,6 +83,11 @@ class LoopWatch:
         path = _cell_path(frame)
         where = "".join(traceback.format_stack(frame)[-12:])
         self._system.backend.call_from_thread(lambda: self._system.emit("loop_held", path, where))
+
+
+def _same(before: tuple[object, int] | None, now: tuple[object, int]) -> bool:
+    # Messages are their authors': some cannot be compared, or compare to something that is neither true nor false.
+    return before is not None and before[0] is now[0] and before[1] == now[1]
 
 
 def _cell_path(frame: FrameType | None) -> str:

@@ -12,7 +12,9 @@ from msgspec import Struct, field
 from greenroom.specs import Dialect
 
 Role = Literal["system", "user", "assistant", "tool"]
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
+"""Why an answer ended. ``unknown``: its model's owner said a word that greenroom does not know, so it may be half of an
+answer, and the attempt is not trainable."""
 
 
 class Text(Struct, frozen=True, gc=False, tag="text"):
@@ -122,6 +124,8 @@ class Completion(Struct, frozen=True, gc=False, kw_only=True):
 
     parts: tuple[Text | Thinking | ToolUse, ...] = ()
     finish_reason: FinishReason = "stop"
+    native_finish_reason: str | None = None
+    """The word that the model's owner said, where ``finish_reason`` does not say all of it. Hostile input."""
     stop_sequence: str | None = None
     """Which of the request's stop texts the model came to, where that is why it stopped and is known."""
     usage: Usage = Usage()

@@ -77,7 +77,9 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     """What the agent reported of its own steps, as it came, the first 2000. Hostile input."""
     sandbox_id: str = ""
     trainable: bool = True
-    """False if the agent talked to a provider of its own (`BlackBox`): its turns are a report then, without tokens."""
+    """False if the agent talked to a provider of its own (`BlackBox`): its turns are a report then, without tokens.
+
+    Also false if an answer's ``finish_reason`` is ``unknown``: nobody can tell whether it is whole."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -112,7 +114,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     @property
     def trainable(self) -> bool:
-        """Whether the turns are what greenroom's own model was asked and said; see `reward_valid` for the reward."""
+        """Whether the turns are what greenroom's own model was asked and said, every answer known to be whole.
+
+        See `reward_valid` for the reward.
+        """
         return bool(self.attempts) and self.attempts[-1].trainable
 
 

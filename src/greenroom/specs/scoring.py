@@ -65,7 +65,7 @@ class Answer(Protocol):
 
     @property
     def finish_reason(self) -> str:
-        """``stop``, ``length``, ``tool_calls`` or ``content_filter``."""
+        """``stop``, ``length``, ``tool_calls``, ``content_filter`` or ``unknown``."""
         ...
 
 

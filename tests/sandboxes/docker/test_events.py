@@ -99,3 +99,16 @@ async def test_programs_that_end_at_once_are_never_missed(proxied: DockerBackend
         for first in range(0, 40, 5):
             tasks.start_soon(some, first)
     assert sorted(codes) == list(range(40))
+
+
+async def test_labels_of_any_length(docker_host: str, spec: Docker, client: DockerClient, tmp_path: Path) -> None:
+    """An event repeats the labels of its container's image, however long they are; it is heard all the same."""
+    labels = "".join(f'LABEL words{number}="{"x" * 50_000}"\n' for number in range(6))
+    (tmp_path / "Dockerfile").write_text(f"FROM {spec.image}\n{labels}")
+    async with await open_docker(Docker(dockerfile=str(tmp_path))) as backend:
+        sandbox = await backend.create(a_request())
+        client.containers.get(sandbox.container).kill()
+        with anyio.fail_after(20):
+            assert (await sandbox.lost()).kind in ("sandbox_lost", "sandbox_killed")
+            other = await backend.create(a_request("other"))
+            assert (await other.exec(sh("exit 4"), timeout=20)).exit_code == 4

@@ -101,6 +101,23 @@ async def test_a_task_says_what_it_wants(spec: Docker, docker_host: str, recipe:
         assert caught.value.kind == "image_missing"
 
 
+async def test_an_image_that_failed_is_tried_again(docker_host: str, recipe: Path) -> None:
+    """Whatever goes wrong while an image is made ready fails that sandbox, with the reason, and no later one."""
+    failures = [KeyError("somebody's own progress bar")]
+
+    def progress(_line: str) -> None:
+        if failures:
+            raise failures.pop()
+
+    wanted = Environment(build=str(recipe))
+    async with await open_docker(Docker(memory="256m"), progress=progress) as backend:
+        with pytest.raises(SandboxError, match="somebody's own progress bar") as caught:
+            await backend.create(SandboxRequest(id="first", rollout_id="r", seconds=60, environment=wanted))
+        assert caught.value.kind == "image_failed"
+        sandbox = await backend.create(SandboxRequest(id="second", rollout_id="r", seconds=60, environment=wanted))
+        assert await said(sandbox, "cat /built") == "first\n"
+
+
 async def test_nothing_but_images_stays(spec: Docker, docker_host: str, client: DockerClient) -> None:
     """Making an image ready leaves an image, and neither a container nor a volume."""
     before = len(client.containers.list(all=True)), len(client.volumes.list())

@@ -13,6 +13,7 @@ import msgspec
 from greenroom.interception.dialects import arguments, tokens
 from greenroom.interception.dialects.anthropic_content import UNSIGNED
 from greenroom.interception.errors import Refusal
+from greenroom.interception.finish import told
 from greenroom.messages import Completion, FinishReason, ModelCall, Text, Thinking, ToolUse, Usage
 
 _Fields = dict[str, Any]
@@ -22,6 +23,7 @@ _STOP_REASONS: dict[FinishReason, str] = {
     "length": "max_tokens",
     "tool_calls": "tool_use",
     "content_filter": "refusal",
+    "unknown": "end_turn",
 }
 _ERROR_TYPES = {
     401: "authentication_error",
@@ -70,14 +72,12 @@ def blocks(completion: Completion, call: ModelCall) -> Iterator[_Fields]:
 
 
 def stop(completion: Completion, call: ModelCall) -> _Fields:
-    """Why the answer ended. Agents run tools only when it says so, whatever the model's owner forgot."""
-    uses_tools = any(isinstance(part, ToolUse) for part in completion.parts)
-    if completion.finish_reason == "stop" and uses_tools:
-        return _stopped("tool_use")
+    """Why the answer ended."""
+    reason = told(completion)
     # Some servers give a reason of their own there, which the agent has not asked to be told.
-    if completion.finish_reason == "stop" and completion.stop_sequence in call.sampling.stop:
+    if reason == "stop" and completion.stop_sequence in call.sampling.stop:
         return _stopped("stop_sequence", completion.stop_sequence)
-    return _stopped(_STOP_REASONS[completion.finish_reason])
+    return _stopped(_STOP_REASONS[reason])
 
 
 def usage_of(usage: Usage) -> dict[str, int]:

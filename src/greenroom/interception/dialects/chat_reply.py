@@ -14,10 +14,13 @@ from msgspec.structs import replace
 from greenroom.interception.dialects import sse
 from greenroom.interception.dialects.chat_request import encode_tool_use, wants_usage, with_more
 from greenroom.interception.errors import Refusal
+from greenroom.interception.finish import told
 from greenroom.messages import Completion, FinishReason, ModelCall, Thinking, ToolUse, Usage
 
 _Fields = dict[str, Any]
 
+finish_reason = told
+"""What agents act on, whatever the model's owner forgot."""
 _ERROR_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 500: "server_error"}
 
 
@@ -51,12 +54,6 @@ def models(name: str) -> bytes:
 def model(name: str) -> bytes:
     """The description of the one model there is."""
     return msgspec.json.encode(_model(name))
-
-
-def finish_reason(completion: Completion) -> FinishReason:
-    """The finish reason agents act on: they run tools only when it says so, whatever the model's owner forgot."""
-    uses_tools = any(isinstance(part, ToolUse) for part in completion.parts)
-    return "tool_calls" if uses_tools and completion.finish_reason == "stop" else completion.finish_reason
 
 
 class ChatStream:

@@ -15,6 +15,7 @@ from greenroom.interception.dialects.google_request import wants_thoughts
 from greenroom.interception.dialects.google_thoughts import carried
 from greenroom.interception.dialects.turns import identified
 from greenroom.interception.errors import Refusal
+from greenroom.interception.finish import told
 from greenroom.messages import Completion, FinishReason, ModelCall, Text, Thinking, ToolUse, Usage
 
 _Fields = dict[str, Any]
@@ -24,6 +25,7 @@ _FINISH: dict[FinishReason, str] = {
     "tool_calls": "STOP",
     "length": "MAX_TOKENS",
     "content_filter": "SAFETY",
+    "unknown": "STOP",
 }
 _STATUSES = {
     401: "UNAUTHENTICATED",
@@ -45,7 +47,7 @@ def response(call: ModelCall, parts: list[_Fields], completion: Completion | Non
     candidate: _Fields = {"content": {"parts": parts, "role": "model"}, "index": 0}
     fields: _Fields = {"candidates": [candidate], "modelVersion": call.model, "responseId": call.id}
     if completion is not None:
-        candidate["finishReason"] = _FINISH[completion.finish_reason]
+        candidate["finishReason"] = _FINISH[told(completion)]
         fields["usageMetadata"] = _usage(completion.usage)
     return fields
 

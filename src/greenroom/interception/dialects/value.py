@@ -28,13 +28,14 @@ def parse(body: bytes) -> dict[str, Any]:
         DialectError: It is not one.
     """
     try:
-        value = _load(body)
+        value = load(body)
     except (ValueError, RecursionError):
         fail("", "valid JSON in UTF-8")
     return as_object(value, "")
 
 
-def _load(body: bytes) -> object:
+def load(body: bytes) -> object:
+    """Decode JSON, halves of surrogate pairs included. Raises `ValueError` and `RecursionError`."""
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError:

@@ -26,21 +26,24 @@ _READERS: Mapping[Dialect, Callable[[list[Fields]], Completion]] = {
 
 def read(dialect: Dialect, body: bytes) -> Completion:
     """The answer in a whole response, one piece or a stream; an empty one if nothing can be made of it."""
-    return _READERS[dialect](_pieces(body))
+    return _READERS[dialect](pieces_of(body))
 
 
-def _pieces(body: bytes) -> list[Fields]:
-    """The JSON objects a response consists of: itself, the items of its array, or the data of its events."""
-    whole = _decoded(body)
+def pieces_of(body: bytes | bytearray) -> list[Fields]:
+    """The JSON objects a response consists of: itself, the items of its array so far, or the data of its events."""
+    whole = decoded(body)
+    if whole is None and body.lstrip().startswith(b"["):
+        whole = decoded(body.rstrip(b", \r\n\t") + b"]")
     if isinstance(whole, list):
         return [piece for piece in cast("list[object]", whole) if is_fields(piece)]
     if is_fields(whole):
         return [whole]
-    events = Parser(limit=len(body) + 1).feed(body + b"\n\n")
-    return [piece for event in events if is_fields(piece := _decoded(event.data))]
+    events = Parser(limit=len(body) + 1).feed(bytes(body) + b"\n\n")
+    return [piece for event in events if is_fields(piece := decoded(event.data))]
 
 
-def _decoded(text: bytes | str) -> object:
+def decoded(text: bytes | bytearray | str) -> object:
+    """What this JSON says; ``None`` if it is none."""
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError):

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from greenroom.interception.finish import ended, ending
 from greenroom.interception.replies.fields import Fields, inner, items, last, number, text
-from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse, Usage
-
-_FINISH: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
+from greenroom.messages import Completion, Text, Thinking, ToolUse, Usage
 
 
 def read(pieces: list[Fields]) -> Completion:
@@ -34,7 +28,7 @@ def read(pieces: list[Fields]) -> Completion:
             case _:
                 pass
     parts = tuple(part for block in blocks if (part := _part(block)) is not None)
-    return Completion(parts=parts, finish_reason=_FINISH.get(reason, "stop"), usage=_usage(usage))
+    return ended(Completion(parts=parts, usage=_usage(usage)), ending(reason))
 
 
 def _add(block: Fields, delta: Fields) -> None:

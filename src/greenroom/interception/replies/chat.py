@@ -4,48 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from greenroom.interception.replies.fields import Fields, inner, items, last, number, text
-from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse, Usage
+import msgspec
 
-_FINISH: dict[str, FinishReason] = {
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
+from greenroom.interception.dialects import chat_usage
+from greenroom.interception.dialects.chat_pieces import merged
+from greenroom.interception.dialects.chat_said import Said, said
+from greenroom.interception.errors import ShapeError
+from greenroom.interception.finish import ended, ending, native
+from greenroom.interception.replies.fields import Fields, inner, items, text
+from greenroom.messages import Completion, ToolUse
 
 
 def read(pieces: list[Fields]) -> Completion:
     """The first choice."""
-    choices = [choice for piece in pieces for choice in items(piece, "choices") if not choice.get("index")]
-    messages = [inner(choice, "delta") or inner(choice, "message") for choice in choices]
-    thinking = "".join(text(one, "reasoning_content") or text(one, "reasoning") for one in messages)
-    said = "".join(text(one, "content") or text(one, "refusal") for one in messages)
-    finish = [reason for choice in choices if (reason := text(choice, "finish_reason"))]
-    parts = ((Thinking(thinking),) if thinking else ()) + ((Text(said),) if said else ())
-    return Completion(
-        parts=(*parts, *_uses(messages)),
-        finish_reason=_FINISH.get(finish[-1], "stop") if finish else "stop",
-        usage=_usage(pieces),
-    )
+    whole = merged(pieces)
+    choice = (items(whole, "choices") or [Fields()])[0]
+    message = inner(choice, "message")
+    done = Completion(parts=(*_said(message), *_uses(message)), usage=chat_usage.read(whole, choice))
+    return ended(done, ending(choice.get("finish_reason"), native(choice, whole)))
 
 
-def _uses(messages: list[Fields]) -> Iterator[ToolUse]:
-    """Tool calls, put together by their index: only the first delta of each has its id and name."""
-    calls: dict[int, list[Fields]] = {}
-    for message in messages:
-        for at, call in enumerate(items(message, "tool_calls")):
-            calls.setdefault(number(call, "index") if "index" in call else at, []).append(call)
-    for deltas in calls.values():
-        functions = [inner(delta, "function") for delta in deltas]
-        yield ToolUse(
-            id="".join(text(delta, "id") for delta in deltas),
-            name="".join(text(function, "name") for function in functions),
-            arguments="".join(text(function, "arguments") for function in functions),
-        )
+def _said(message: Fields) -> tuple[Said, ...]:
+    try:
+        return said(message, "message")
+    except ShapeError:
+        return said({**message, "content": None}, "message")
 
 
-def _usage(pieces: list[Fields]) -> Usage:
-    usage = last(pieces, "usage")
-    cached = number(inner(usage, "prompt_tokens_details"), "cached_tokens")
-    return Usage(number(usage, "prompt_tokens"), number(usage, "completion_tokens"), cached)
+def _uses(message: Fields) -> Iterator[ToolUse]:
+    for call in items(message, "tool_calls"):
+        function = inner(call, "function")
+        given = inner(function, "arguments")
+        arguments = msgspec.json.encode(given).decode() if given else text(function, "arguments")
+        yield ToolUse(text(call, "id"), text(function, "name"), arguments)

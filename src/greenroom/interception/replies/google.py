@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from greenroom.interception.finish import ended, ending
 from greenroom.interception.replies.fields import Fields, inner, items, last, number, text
-from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse, Usage
-
-_FINISH: dict[str, FinishReason] = {"MAX_TOKENS": "length", "SAFETY": "content_filter", "RECITATION": "content_filter"}
+from greenroom.messages import Completion, Text, Thinking, ToolUse, Usage
 
 
 def read(pieces: list[Fields]) -> Completion:
@@ -17,17 +16,16 @@ def read(pieces: list[Fields]) -> Completion:
     parts = tuple(_joined([found for part in raw if (found := _part(part)) is not None]))
     reasons = [reason for candidate in candidates if (reason := text(candidate, "finishReason"))]
     usage = last(pieces, "usageMetadata")
-    finish = _FINISH.get(reasons[-1], "stop") if reasons else "stop"
-    uses_tools = any(isinstance(part, ToolUse) for part in parts)
-    return Completion(
+    blocked = [reason for piece in pieces if (reason := text(inner(piece, "promptFeedback"), "blockReason"))]
+    done = Completion(
         parts=parts,
-        finish_reason="tool_calls" if uses_tools and finish == "stop" else finish,
         usage=Usage(
             number(usage, "promptTokenCount"),
             number(usage, "candidatesTokenCount") + number(usage, "thoughtsTokenCount"),
             number(usage, "cachedContentTokenCount"),
         ),
     )
+    return ended(done, ending((reasons or blocked or [""])[-1]))
 
 
 def _part(part: Fields) -> Text | Thinking | ToolUse | None:

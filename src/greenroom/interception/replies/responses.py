@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from greenroom.interception.finish import ended, ending
 from greenroom.interception.replies.fields import Fields, inner, items, last, number, text
-from greenroom.messages import Completion, FinishReason, Text, Thinking, ToolUse, Usage
+from greenroom.messages import Completion, Text, Thinking, ToolUse, Usage
 
 
 def read(pieces: list[Fields]) -> Completion:
@@ -13,15 +14,15 @@ def read(pieces: list[Fields]) -> Completion:
     response = last(pieces, "response") or last([{"": piece} for piece in pieces if "output" in piece], "")
     parts = tuple(part for item in items(response, "output") for part in _parts(item))
     usage = inner(response, "usage")
-    return Completion(
+    done = Completion(
         parts=parts,
-        finish_reason=_finish(response, parts),
         usage=Usage(
             number(usage, "input_tokens"),
             number(usage, "output_tokens"),
             number(inner(usage, "input_tokens_details"), "cached_tokens"),
         ),
     )
+    return ended(done, ending(text(inner(response, "incomplete_details"), "reason") or text(response, "status")))
 
 
 def _parts(item: Fields) -> Iterator[Text | Thinking | ToolUse]:
@@ -39,10 +40,3 @@ def _parts(item: Fields) -> Iterator[Text | Thinking | ToolUse]:
             yield ToolUse(text(item, "call_id"), text(item, "name"), text(item, "input"))
         case _:
             return
-
-
-def _finish(response: Fields, parts: tuple[object, ...]) -> FinishReason:
-    reason = text(inner(response, "incomplete_details"), "reason")
-    if reason:
-        return "content_filter" if reason == "content_filter" else "length"
-    return "tool_calls" if any(isinstance(part, ToolUse) for part in parts) else "stop"

@@ -34,6 +34,7 @@ CONFLICT = 409
 _FAILED = 500
 _FULL = "no space left on device"
 _UNREACHABLE = 900  # aiodocker's own
+_LINE_LIMIT = 4 * 1024 * 1024  # bytes: an event is a line, and repeats every label of the image
 
 
 class Hijacked(Stream):
@@ -151,7 +152,7 @@ class Engine:
         url = URL(f"{self.client.docker_host}/{self.client.api_version}/{route}").with_query(params)
         endless = aiohttp.ClientTimeout(total=None)
         try:
-            async with self.client.session.get(url, timeout=endless, read_bufsize=1 << 16) as response:
+            async with self.client.session.get(url, timeout=endless, read_bufsize=_LINE_LIMIT) as response:
                 if response.status >= 400:  # noqa: PLR2004 - HTTP's errors
                     raise DockerError(response.status, (await response.content.read(4096)).decode(errors="replace"))
                 try:

@@ -90,11 +90,11 @@ class Events:
             try:
                 await self._follow()
                 delay = _FIRST_DELAY
-            except (DockerError, aiohttp.ClientError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is: without this reader nobody hears of any exit
                 was_connected = self.connected.is_set()
                 delay = _FIRST_DELAY if was_connected else min(_LONGEST_DELAY, (delay or _FIRST_DELAY) * uniform(1, 2))  # noqa: S311 - no secret
-                if was_connected:
-                    _log.warning("docker_events_lost", error=str(error))
+                if was_connected or not isinstance(error, DockerError | aiohttp.ClientError | OSError):
+                    _log.warning("docker_events_lost", error=f"{type(error).__name__}: {error}")
             finally:
                 self.connected.clear()
 

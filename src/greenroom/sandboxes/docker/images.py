@@ -70,13 +70,14 @@ class Images:
         if not (wish.image or wish.dockerfile):
             raise SandboxError("image_missing", "neither the sandbox nor the task says what image to use")
         if wish not in self._ready:
-            self._ready[wish] = asyncio.create_task(self._cold(partial(self._make, wish)))
-        making = self._ready[wish]
-        try:
-            return await asyncio.shield(making)
-        except SandboxError:
-            self._ready.pop(wish, None)
-            raise
+            making = self._ready[wish] = asyncio.create_task(self._cold(partial(self._make, wish)))
+            making.add_done_callback(partial(self._forget_failed, wish))
+        return await asyncio.shield(self._ready[wish])
+
+    def _forget_failed(self, wish: Wish, making: asyncio.Task[str]) -> None:
+        """What failed, for whatever reason, is tried again when it is next wanted."""
+        if (making.cancelled() or making.exception() is not None) and self._ready.get(wish) is making:
+            del self._ready[wish]
 
     def forget(self, name: str) -> None:
         """An image was lost: make it anew when it is next wanted."""
@@ -105,8 +106,14 @@ class Images:
                 return await anyio.to_thread.run_sync(partial(self._with_client, work), limiter=self._turn)
         except TimeoutError:
             raise SandboxError("image_failed", "the image was not ready in time") from None
+        except SandboxError:
+            raise
         except (DockerException, RequestException, OSError) as error:
             raise SandboxError("image_failed", f"the image cannot be made ready: {error}") from error
+        except Exception as error:
+            # Whatever else the library raises, such as urllib3's own errors when a fetch is cut short.
+            text = f"the image cannot be made ready: {type(error).__name__}: {error}"
+            raise SandboxError("image_failed", text) from error
 
     def _with_client(self, work: Callable[[DockerClient], T]) -> T:
         from greenroom.sandboxes.docker.cold import cold_client
