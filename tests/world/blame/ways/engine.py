@@ -24,8 +24,6 @@ ATTEMPTS_ACTORS = {
 HARMLESS = ("journal", "sandboxes", "console")
 """Parts whose restart costs a rollout nothing."""
 
-_AWAY = "an agent that gives up while the interception is away is judged, or its model is to blame"
-
 _BY_ACTORS = tuple(
     Case(
         name=f"{actor} of an attempt {word} in {phase}",
@@ -64,17 +62,11 @@ CASES = (
             at_call=True,
             often=("once",),
             on=("local", "docker"),
-            wrong=wrong,
         )
         for word, end in (("killed", killed), ("crashes", crashed))
-        for asks, agent, cause, wrong in (
-            ("asks again", "patient", "finished", ""),
-            (
-                "gives up",
-                "brittle",
-                "model_out_of_reach",
-                _AWAY,
-            ),
+        for asks, agent, cause in (
+            ("asks again", "patient", "finished"),
+            ("gives up", "brittle", "model_out_of_reach"),
         )
     ),
     Case(name="attempt killed", of="engine", deed=killed("{attempt}"), cause="actor_failed"),
@@ -118,7 +110,6 @@ CASES = (
         cause="rollout_lost",
         often=("once",),
         on=("simulated",),
-        wrong=_AWAY,
     ),
     *(
         Case(name=f"{who} in {phase}", of="engine", phase=phase, deed=deed, cause="cancelled", often=("once",))

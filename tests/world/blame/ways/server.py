@@ -46,10 +46,6 @@ _STREAM = (chunk("do"), chunk("ne"), chunk(None, "stop"))
 _ERROR = {"error": {"message": "the engine died", "type": "server_error", "code": 500}}
 _HALF = b'{"choices": [{"index": 0, "message": {"role": "assistant", "con'
 _BROKEN = {**chat(""), "choices": [{"index": 0, "finish_reason": "error", "error": _ERROR["error"], "message": {}}]}
-_WAITING = "a server that asks for more time than there is, is asked again"
-_SHAPES = "an answer that can never be used is asked for again"
-_LASTING = "what a provider refuses for good is asked for again"
-_FINISH = "what a server says of an answer that it did not finish is not read"
 
 FAILING: dict[str, Said | None] = {
     "says 408": said(408, _ERROR),
@@ -90,40 +86,26 @@ REFUSING: dict[str, Said] = {
 }
 """What lasts."""
 
-HOPELESS: dict[str, tuple[Said, str]] = {
-    "says 429, come back in a day": (said(429, _ERROR, Retry_After=DAY), _WAITING),
-    "answers without choices": (said(200, {"choices": []}), _SHAPES),
+HOPELESS: dict[str, Said] = {
+    "says 429, come back in a day": said(429, _ERROR, Retry_After=DAY),
+    "answers without choices": said(200, {"choices": []}),
 }
 """What no further try within the rollout's time can help."""
 
-OVERFLOWING: dict[str, tuple[Said, str]] = {
-    "says that the context is used up, by its code": (
-        said(400, {"error": {"message": "too long", "code": "context_length_exceeded"}}),
-        "",
+OVERFLOWING: dict[str, Said] = {
+    "says that the context is used up, by its code": said(
+        400, {"error": {"message": "too long", "code": "context_length_exceeded"}}
     ),
-    "says that the context is used up, in words": (
-        said(
-            400,
-            {
-                "error": {
-                    "message": "This model's maximum context length is 32768 tokens. However, you requested 33000."
-                }
-            },
-        ),
-        "",
+    "says that the context is used up, in words": said(
+        400, {"error": {"message": "This model's maximum context length is 32768 tokens. You requested 33000."}}
     ),
-    "says that the context is used up, as a reason": (
-        said(200, chat("par", finish="model_context_window_exceeded")),
-        _FINISH,
-    ),
+    "says that the context is used up, as a reason": said(200, chat("par", finish="model_context_window_exceeded")),
 }
 
 
-def _case(name: str, trouble: Said | None, cause: str, over: Over = "upstream", wrong: str = "") -> Case:
+def _case(name: str, trouble: Said | None, cause: str, over: Over = "upstream") -> Case:
     which = {"upstream": "", "black_box": "provider "}[over]
-    return Case(
-        name=f"{which}{name}", of="model", serve=troubled(trouble), over=over, cause=cause, on=REAL, wrong=wrong
-    )
+    return Case(name=f"{which}{name}", of="model", serve=troubled(trouble), over=over, cause=cause, on=REAL)
 
 
 def _for_a_while(name: str, trouble: Said | None) -> Case:
@@ -149,11 +131,11 @@ FOR_A_WHILE = ("says 429", "says 503", "breaks the connection", "hangs up within
 
 CASES = (
     *(_case(name, trouble, "model_failed") for name, trouble in FAILING.items()),
-    *(_case(name, trouble, "model_failed", wrong=_FINISH) for name, trouble in UNFINISHED.items()),
+    *(_case(name, trouble, "model_failed") for name, trouble in UNFINISHED.items()),
     *(_case(name, trouble, "model_refused") for name, trouble in REFUSING.items()),
-    *(_case(name, trouble, "model_refused", wrong=wrong) for name, (trouble, wrong) in HOPELESS.items()),
-    *(_case(name, trouble, "turns_used_up", wrong=wrong) for name, (trouble, wrong) in OVERFLOWING.items()),
+    *(_case(name, trouble, "model_refused") for name, trouble in HOPELESS.items()),
+    *(_case(name, trouble, "turns_used_up") for name, trouble in OVERFLOWING.items()),
     *(_case(name, FAILING[name], "model_failed", "black_box") for name in PASSED_ON),
-    *(_case(name, REFUSING[name], "model_refused", "black_box", wrong=_LASTING) for name in ("says 401", "says 404")),
+    *(_case(name, REFUSING[name], "model_refused", "black_box") for name in ("says 401", "says 404")),
     *(_for_a_while(name, FAILING[name]) for name in FOR_A_WHILE),
 )
