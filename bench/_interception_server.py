@@ -29,6 +29,7 @@ from _child import Fields, attend
 from _interception_talk import SAID, TURNS, prompt_length, token
 from greenroom.actors.board import Board
 from greenroom.actors.budget import share
+from greenroom.actors.clock import Clock
 from greenroom.actors.events import TurnRecorded
 from greenroom.actors.gateway import HttpGateway
 from greenroom.actors.interception import Interception, OpenDoor
@@ -165,6 +166,7 @@ class House:
             number=1,
             began=now,
             budget=share(task, _DAY, now),
+            clock=Clock(0.0, 0.0),
             rollout=self._rollout,
         )
         return await self._crowd.call(Supervisor.StartChild(ChildSpec(id, partial(Mailbox, stage, plan))))

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from greenroom.actors import policy
+from greenroom.actors import decision, policy
 
 ROOT = Path(__file__).resolve().parent.parent
 FACES = {"greenroom": 15, "greenroom.kernel": 25}
@@ -88,7 +88,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_documented_error_policy_is_the_one_in_force() -> None:
     """The page on outcomes prints the error policy that decides."""
-    assert policy.table() in (ROOT / "docs" / "outcomes.md").read_text()
+    page = (ROOT / "docs" / "outcomes.md").read_text()
+    assert policy.table() in page
+    assert decision.rules() in page
 
 
 # ------------------------------------------------------------------------------------- the tests' own eyes are open

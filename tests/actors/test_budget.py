@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,36 @@ def test_nothing_to_verify_needs_no_time() -> None:
     """Without verify commands the agent has all but the clean-up's reserve."""
     budget = share(TaskSpec(id="t", instruction="x"), 1000, 0)
     assert budget.agent_seconds(0) == 985
+
+
+@pytest.mark.parametrize(
+    ("agent_timeout", "asked", "fair"),
+    [
+        (60.0, None, 60.0),
+        (None, None, 30.0),
+        (90.0, None, 30.0),
+        (60.0, 0.5, 30.0),
+        (None, 0.5, 30.0),
+        (None, 1, 60.0),
+        (60.0, 1.0, 60.0),
+        (60.0, 0, 0.0),
+        (60.0, 10, 10.0),
+        (60.0, 1.5, 1.5),
+        (60.0, 900, 60.0),
+    ],
+)
+def test_a_fair_share_is_all_of_it_or_what_the_task_says(
+    agent_timeout: float | None, asked: float | None, fair: float
+) -> None:
+    """A number up to 1 is a share of the first attempt's, a greater one seconds; what a deadline leaves counts half."""
+    budget = share(task(agent_timeout=agent_timeout), 1000, 0)
+    assert budget.fair_seconds(60.0, asked) == fair
+
+
+def test_an_attempt_can_begin_as_long_as_its_agent_has_its_share() -> None:
+    """What boot and set-up will take is left out of what there is."""
+    budget = share(task(agent_timeout=60), 1000, 0)
+    assert budget.fair_until(60, 5) == pytest.approx(budget.agent_ends - 65)
 
 
 @given(SECONDS, NOW, st.floats(min_value=0.0, max_value=1.0))

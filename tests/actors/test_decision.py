@@ -1,10 +1,24 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors._boundary import failure
-from greenroom.actors.decision import Conduct, Ending, Verdict, decide, judge_agent, wait_before_retry
+from greenroom.actors.decision import (
+    AGENT_RULES,
+    ENDING_RULES,
+    Conduct,
+    Ending,
+    Verdict,
+    decide,
+    doubt_of,
+    judge_agent,
+    rules,
+    wait_before_retry,
+    without_time,
+)
 from greenroom.actors.events import AgentEnd, Score
+from greenroom.actors.meter import Times
 from greenroom.actors.policy import POLICY, Cause
 from greenroom.messages import Phase
 
@@ -72,6 +86,92 @@ def test_an_agents_end_has_a_cause(changes: dict[str, object], cause: Cause) -> 
     found, fault = judge_agent(conduct(**changes))
     assert found == cause
     assert (fault.blame if fault else None) == POLICY[cause].blame
+
+
+STALLED = Times(own=20, model=40, excused=10, silence=30, longest=5, held=True)
+SILENT = Times(own=1, model=90, excused=60, silence=90, held=True, silent=True)
+LEFT = Times(own=50, model=10, excused=10, silence=10, idle=50)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause", "kind"),
+    [
+        ({"exit_code": None, "times": SILENT}, "model_failed", "model_silent"),
+        ({"exit_code": 1, "times": SILENT}, "model_failed", "model_silent"),
+        ({"exit_code": -9, "times": SILENT}, "model_failed", "model_silent"),
+        ({"exit_code": 1, "times": SILENT, "failure": REFUSED}, "model_refused", "unauthorized"),
+        ({"exit_code": 0, "times": SILENT}, "finished", ""),
+        ({"exit_code": 0, "exit_code_lies": True, "times": SILENT}, "model_failed", "model_silent"),
+        ({"exit_code": 0, "turns": 0, "called": True, "times": SILENT}, "model_failed", "model_silent"),
+        ({"exit_code": None, "times": STALLED}, "model_failed", "model_silent"),
+        ({"exit_code": None, "times": replace(STALLED, longest=31)}, "agent_timeout", "agent_timeout"),
+        ({"exit_code": None, "times": replace(STALLED, silence=5.9)}, "agent_timeout", "agent_timeout"),
+        ({"exit_code": None, "times": replace(STALLED, own=60)}, "agent_timeout", "agent_timeout"),
+        ({"exit_code": None, "times": replace(STALLED, held=False, idle=29)}, "model_failed", "model_silent"),
+        ({"exit_code": None, "times": replace(STALLED, held=False, idle=31)}, "agent_timeout", "agent_timeout"),
+        ({"exit_code": 1, "times": STALLED}, "agent_exit", "agent_exit"),
+        ({"exit_code": None, "times": LEFT}, "agent_timeout", "agent_timeout"),
+        ({"exit_code": None, "first": 61.0}, "agent_cut_short", "agent_cut_short"),
+        ({"exit_code": None, "first": 60.0}, "agent_timeout", "agent_timeout"),
+        (
+            {"exit_code": None, "first": 60.0, "times": Times(own=50, model=10, denied=10)},
+            "agent_cut_short",
+            "agent_cut_short",
+        ),
+        ({"exit_code": 1, "first": 61.0}, "agent_exit", "agent_exit"),
+        ({"exit_code": None, "first": 61.0, "times": STALLED}, "model_failed", "model_silent"),
+        ({"exit_code": None, "first": 61.0, "used_up": True}, "turns_used_up", ""),
+        ({"exit_code": None, "used_up": True, "times": SILENT}, "model_failed", "model_silent"),
+    ],
+)
+def test_whose_the_time_was_is_considered(changes: dict[str, object], cause: Cause, kind: str) -> None:
+    """An agent is not judged for time that its model's side has taken, or that another attempt's had and it had not."""
+    found, fault = judge_agent(conduct(**changes))
+    assert (found, fault.kind if fault else "") == (cause, kind)
+    assert (fault.blame if fault else None) == POLICY[cause].blame
+
+
+@pytest.mark.parametrize("changes", [{"failure": MODEL}, {"times": SILENT}, {"used_up": True, "failure": MODEL}])
+@pytest.mark.parametrize(
+    ("reward", "valid"),
+    [(0.0, False), (-1.0, False), (0.5, True), ({"a": 0.0, "b": 0.0}, False), ({"a": 0.0, "b": 1.0}, True)],
+)
+def test_a_bad_score_is_not_blamed_on_an_agent_whose_model_failed(
+    changes: dict[str, object],
+    reward: float | dict[str, float],
+    valid: bool,  # noqa: FBT001
+) -> None:
+    """What ended well although its model had failed is kept if it is worth something, and tried again if not."""
+    ended = conduct(**changes)
+    cause, fault = judge_agent(ended)
+    end = AgentEnd(cause=cause, fault=fault, exit_code=0, doubt=doubt_of(ended))
+    verdict = decide(ending(agent=end, score=Score(reward=reward)))
+    assert verdict.reward_valid is valid
+    assert (verdict.cause == "model_failed") is not valid
+    assert POLICY[verdict.cause].retry is not valid
+
+
+def test_a_bad_score_of_an_agent_whose_model_answered_is_its_own() -> None:
+    """Without a failure of its model there is no doubt."""
+    assert doubt_of(conduct()) is None
+    assert doubt_of(conduct(exit_code=1)) is None
+
+
+def test_the_rules_are_printable() -> None:
+    """The rules print as a Markdown table with a line for each, none of them for the same."""
+    head, rule, *rows = rules().splitlines()
+    assert head == "| what comes together | what counts |"
+    assert set(rule) <= set("| -")
+    assert len(rows) == len(set(rows)) == len(AGENT_RULES) + len(ENDING_RULES)
+
+
+def test_without_time_for_a_fair_attempt_the_failure_stays_what_it_was() -> None:
+    """The fault keeps its kind and its blame, and says in addition why there is no other attempt."""
+    before = Verdict(cause="sandbox_failed", fault=LOST.fault)
+    after = without_time(before, "4 s are left").fault
+    assert after is not None
+    assert after.message == "it died; no time for a fair attempt: 4 s are left"
+    assert (after.kind, after.blame, after.phase) == ("sandbox_lost", "sandbox", "agent")
 
 
 @pytest.mark.parametrize(("requests", "hint"), [(0, "base URL"), (2, "path and the dialect")])

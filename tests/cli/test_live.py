@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from greenroom.actors.board import RolloutRow, Snapshot
@@ -65,6 +66,16 @@ def test_every_running_rollout_has_a_line() -> None:
         "r-000002  a          0  agent        1      2  1m01s         0",
         "10 outcomes: 10 completed",
         "results: runs/x",
+    ]
+
+
+def test_the_time_that_models_take_has_a_column() -> None:
+    """As soon as a model has held calls of anybody, each line says for how long in this attempt."""
+    waiting = replace(row(1), model_seconds=83.0)
+    assert drawn([row(2), waiting], 24)[1:4] == [
+        "ROLLOUT   TASK  SAMPLE  PHASE  ATTEMPT  TURNS   TIME  MODEL  RESTARTS",
+        "r-000001  a          0  agent        1      2  1m01s  1m23s         0",
+        "r-000002  a          0  agent        1      2  1m01s   0.0s         0",
     ]
 
 

@@ -46,6 +46,18 @@ def test_the_table_lists_every_outcome_by_task_and_sample() -> None:
     assert tally.totals() == "3 outcomes: 2 completed, 1 sandbox_failed; mean reward 0.500 over 2 scored"
 
 
+def test_the_time_that_models_took_has_a_column() -> None:
+    """Where a model held calls, the table says for how long beside what the rollout took in all."""
+    tally = Tally()
+    tally.add(outcome("a"))
+    tally.add(replace(outcome("b"), model_seconds=0.75))
+    assert tally.table().splitlines() == [
+        "TASK  SAMPLE  STATUS     REWARD  ATTEMPTS  SECONDS  MODEL  WHY",
+        "a          0  completed       1         1      1.2    0.0",
+        "b          0  completed       1         1      1.2    0.8",
+    ]
+
+
 def test_a_table_fits_the_terminal() -> None:
     """Long names of tasks, reasons and named rewards go on below; none of them is cut."""
     tally = Tally()

@@ -262,8 +262,8 @@ async def test_a_hung_model_is_given_up_when_its_caller_is() -> None:
             ended.append(call.id)
         raise AssertionError
 
-    outcome = await play_one(an_engine(model=hung), a_task(agent_timeout=30))
-    assert (outcome.status, outcome.turns) == ("agent_timeout", ())
+    outcome = await play_one(an_engine(model=hung, attempts=1), a_task(agent_timeout=30))
+    assert (outcome.status, outcome.turns, outcome.reward_valid) == ("model_failed", (), False)
     assert ended == ["r-000001.1.0"]
 
 

@@ -140,7 +140,8 @@ async def test_a_deadline_ends_a_session() -> None:
     async with gated(deadline=100) as engine, engine.session(a_task()) as session:
         assert await session.next_call() is not None
         assert await session.next_call() is None
-        assert (await session.outcome()).status == "agent_timeout"
+        outcome = await session.outcome()
+        assert (outcome.status, outcome.reward_valid) == ("model_failed", False)
 
 
 async def test_the_driver_may_fail_a_call_or_end_it_politely() -> None:

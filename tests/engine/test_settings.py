@@ -37,6 +37,9 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"deadline": float("inf")}, ValueError, "deadline: expected seconds above 0, got inf"),
     ({"deadline": float("nan")}, ValueError, "deadline: expected seconds above 0, got nan"),
     ({"deadline": "1h"}, TypeError, "deadline: expected seconds, got '1h'"),
+    ({"model_wait": -1}, ValueError, "model_wait: expected seconds, 0 or more, got -1"),
+    ({"model_wait": float("inf")}, ValueError, "model_wait: expected seconds, 0 or more, got inf"),
+    ({"model_wait": True}, TypeError, "model_wait: expected seconds, got True"),
     ({"shutdown": -1}, ValueError, "shutdown: expected seconds above 0, got -1"),
     ({"store": 3}, TypeError, "store: expected a directory or None, got 3"),
 ]
@@ -68,6 +71,7 @@ def test_the_defaults_are_safe() -> None:
     """Without being asked, an engine seals its sandboxes, bounds its rollouts and tries again."""
     made = Engine("bash", model=answer).settings
     assert (made.sandbox, made.attempts, made.deadline, made.store) == (Local(), 3, 1800.0, None)
+    assert made.model_wait == 600.0
 
 
 def test_agents_are_told_the_models_name() -> None:

@@ -46,6 +46,19 @@ def test_single_task_file_is_named_after_the_file(tmp_path: Path) -> None:
     assert load_tasks(tmp_path / "fix.toml") == [expected]
 
 
+def test_a_task_says_what_its_model_and_its_retries_may_take(tmp_path: Path) -> None:
+    """`model_wait` and `retry_with` are read like the other limits, and refused below 0."""
+    put(
+        tmp_path, a_toml=GOOD + "model_wait = 90\nretry_with = 0.5\n", b_toml=GOOD + "model_wait = 0\nretry_with = 30\n"
+    )
+    assert [(task.model_wait, task.retry_with) for task in load_tasks(tmp_path)] == [(90, 0.5), (0, 30)]
+    put(tmp_path, c_toml=GOOD + "model_wait = -1\nretry_with = -0.1\n")
+    assert problems(tmp_path / "c.toml") == (
+        ".: $.model_wait: -1.0 is no duration; allowed: seconds, 0 and more",
+        ".: $.retry_with: -0.1 is no duration; allowed: seconds, 0 and more",
+    )
+
+
 def test_array_file_keeps_order_and_numbers_the_nameless(tmp_path: Path) -> None:
     """A TOML file with [[task]] tables gives them in order; those without an id are numbered from 1."""
     put(tmp_path, many_toml='[[task]]\ninstruction = "a"\n[[task]]\nid = "own"\ninstruction = "b"\n')

@@ -47,6 +47,8 @@ def an_outcome(**fields: Any) -> Outcome:  # noqa: ANN401 - fields of all types
         agent_log="said\n",
         agent_files={"log/t.jsonl": b"{}"},
         timings=TIMINGS,
+        agent_seconds=7.5,
+        model_seconds=2.25,
     )
     usual: dict[str, Any] = {
         "rollout_id": "r-000001",
@@ -88,6 +90,7 @@ def test_a_trial_has_its_files(tmp_path: Path) -> None:
         "artifacts/logs/artifacts/a/b",
     }
     assert (place / "agent/pi.txt").read_text() == "said\n"
+    assert "  agent's own: 7.500 s, its model's: 2.250 s\n" in (place / "trial.log").read_text()
     assert (place / "verifier/test-stdout.txt").read_text() == "tested\n"
     assert (place / "verifier/reward.txt").read_text() == "0.5\n"
     assert "setup: 'ls': exit code 0" in (place / "trial.log").read_text()

@@ -155,7 +155,9 @@ def test_an_openai_compatible_upstream_understands() -> None:
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "bash"}}
     assert [tool["function"]["name"] for tool in sent["tools"]] == ["bash", "ls"]
     assert (sent["model"], sent["max_tokens"], sent["stop"]) == ("theirs", 7, ["END"])
-    assert not {"thinking", "output_config", "metadata", "top_k"} & set(sent)
+    assert (sent["top_k"], sent["reasoning_effort"], sent["parallel_tool_calls"]) == (4, "high", False)
+    assert sent["tools"][0]["function"]["strict"] is True
+    assert not {"thinking", "output_config", "metadata"} & set(sent)
 
 
 @pytest.mark.parametrize("prompt", [None, "", [], [BILLING], [{"type": "text", "text": ""}]])

@@ -253,6 +253,26 @@ def test_calls_without_ids_find_their_answers() -> None:
     assert decode(body(*contents[:2])).messages == messages[:4]
 
 
+def test_one_of_something_instead_of_several() -> None:
+    """An object, or a text, where the API has an array of such is an array of one, at every place."""
+    answer = {"functionResponse": {"name": "t", "response": {}, "parts": {"text": "x"}}}
+    call = decode(
+        {
+            "systemInstruction": {"parts": {"text": "be good"}},
+            "contents": {"parts": {"text": "hi"}},
+            "tools": {"functionDeclarations": {"name": "t"}},
+            "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": "t"}},
+            "generationConfig": {"stopSequences": "END"},
+        }
+    )
+    assert call.messages == (ChatMessage("system", (Text("be good"),)), ChatMessage("user", (Text("hi"),)))
+    assert (call.tools, call.tool_choice, call.sampling.stop) == ((Tool("t"),), "t", ("END",))
+    assert chat_request.encode(call, "m")["tool_choice"]["function"] == {"name": "t"}
+    (result,) = parts_of(answer)
+    assert isinstance(result, ToolResult)
+    assert result.parts == (Text("{}"), Text("[text]"))
+
+
 RESPONSES: list[tuple[Fields | None, str, bool]] = [
     ({"output": "x"}, "x", False),
     ({"result": "x"}, "x", False),
@@ -283,6 +303,7 @@ def test_parts_of_other_kinds() -> None:
     code = {"executableCode": {"language": "PYTHON", "code": "1"}}
     assert parts_of(code, {"newKind": 3}) == (Text("[executableCode]"), Text("[newKind]"))
     assert parts_of({"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}) == (Text("[fileData: video/mp4]"),)
+    assert parts_of({"videoMetadata": {"startOffset": "2s"}}) == (Text("[videoMetadata]"),)
 
 
 def test_a_content_without_parts() -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import anyio
 import pytest
 from aiohttp import web
 
-from greenroom.interception import ModelError, Request, model_for
+from greenroom.interception import ModelError, Request, Routes, model_for
+from greenroom.interception.flow import Passed
+from greenroom.interception.passage import Passage
 from greenroom.interception.provider import BlackBoxModel
-from greenroom.messages import ModelCall
+from greenroom.interception.valve import Valve
+from greenroom.messages import Completion, ModelCall, Text
 from greenroom.specs import BlackBox, Dialect
 from tests.interception.dialogue import NAMES, ask
+from tests.interception.talk import serving
+from tests.interception.test_replies import reply
 
 pytestmark = [
     pytest.mark.anyio,
@@ -152,3 +159,37 @@ async def test_keys_that_cannot_be_sent(wrong: str, monkeypatch: pytest.MonkeyPa
     assert not wrong.strip() or wrong not in str(caught.value)
     with pytest.raises(ValueError, match="http"):
         model_for(BlackBox(base_url="ftp://x"))
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.2])
+async def test_connections_are_used_again(tail: float) -> None:
+    """An agent that hangs up at the last event costs no connection, though the reply is ended a little later."""
+    peers: list[object] = []
+    ended = asyncio.Event()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        peers.append(request.transport.get_extra_info("peername"))
+        await request.read()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(reply("chat", Completion(parts=(Text("hello"),)), stream=True))
+        await asyncio.sleep(tail)
+        await response.write_eof()
+        ended.set()
+        return response
+
+    routes, recorded = Routes(), list[Passed]()
+    async with provider(answer) as url, asking(url) as model, serving(routes) as endpoint:
+        passage = Passage(model, recorded.append, Valve().passed, None, turnstile=model.turnstile)
+        route = routes.open(model, rollout_id="r", passage=passage)
+        for number in (1, 2, 3):
+            ended.clear()
+            response = await endpoint.handle(ask("chat", route.key, str(number), stream=True))
+            assert not isinstance(response.body, bytes)
+            assert b"[DONE]" in await anext(response.body)
+            await response.body.aclose()
+            await asyncio.wait_for(ended.wait(), 10)
+            await anyio.wait_all_tasks_blocked()
+    assert len(recorded) == len(peers) == 3
+    assert len(set(peers)) == 1

@@ -14,6 +14,7 @@ from greenroom.interception.dialects.responses_input import UNSIGNED
 from greenroom.interception.dialects.responses_tools import Origin
 from greenroom.interception.dialects.value import MAX_DEPTH
 from greenroom.interception.errors import DialectError
+from greenroom.interception.memory import Memory
 from greenroom.interception.session import fingerprint
 from greenroom.messages import ChatMessage, Image, ModelCall, Part, Sampling, Text, Thinking, Tool, ToolResult, ToolUse
 from tests.interception.talk import Fields
@@ -266,7 +267,7 @@ COMPLAINTS: list[tuple[Fields, str]] = [
     ({"input": ["hi"]}, r"input\[0\]: expected an object"),
     ({"input": [{"role": "pirate", "content": ""}]}, r"input\[0\]\.role: expected one of system"),
     ({"input": [{"content": ""}]}, r"input\[0\]\.type: expected one of message"),
-    ({"input": [{"type": "item_reference", "id": "x"}]}, r"input\[0\]\.type: expected one of message"),
+    ({"input": [{"type": "item_reference"}]}, r"input\[0\]\.id"),
     ({"input": [{"type": []}]}, r"input\[0\]\.type"),
     ({"input": [{"type": "function_call", "name": "x", "arguments": ""}]}, r"input\[0\]\.call_id"),
     ({"input": [{"type": "function_call_output", "call_id": "x", "output": 3}]}, r"input\[0\]\.output"),
@@ -281,10 +282,14 @@ COMPLAINTS: list[tuple[Fields, str]] = [
     ({"temperature": "hot"}, "temperature"),
     ({"max_output_tokens": True}, "max_output_tokens"),
     ({"stream": "yes"}, "stream"),
-    ({"previous_response_id": "resp_1"}, "previous_response_id: expected null: nothing is stored, send the whole"),
-    ({"conversation": {"id": "c"}}, "conversation: expected null: nothing is stored"),
+    ({"previous_response_id": "resp_1"}, "previous_response_id: not found .* send the whole"),
+    ({"conversation": {"id": "c"}}, "conversation: not found"),
+    ({"conversation": "c"}, "conversation: not found"),
+    ({"conversation": {}}, r"conversation\.id"),
+    ({"conversation": "c", "previous_response_id": "resp_1"}, "previous_response_id: expected null where"),
     ({"prompt": {"id": "p"}}, "prompt: expected null"),
-    ({"background": True}, "background: expected false: nothing is stored, wait"),
+    ({"text": {"format": {"type": "json_schema"}}}, r"text\.format\.schema"),
+    ({"reasoning": {"effort": 3}}, r"reasoning\.effort"),
 ]
 
 
@@ -292,7 +297,7 @@ COMPLAINTS: list[tuple[Fields, str]] = [
 def test_a_complaint_names_the_place(change: Fields, place: str) -> None:
     """What is wrong with a request, or cannot be had here, is said with its place and what to do instead."""
     with pytest.raises(DialectError, match=f"^{place}"):
-        decode({**body(user()), **change})
+        responses_request.decode(json.dumps({**body(user()), **change}).encode(), Memory(1000))
 
 
 def test_nesting_is_bounded() -> None:

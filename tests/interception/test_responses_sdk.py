@@ -220,7 +220,7 @@ async def test_lasting_failures_are_not() -> None:
     async with serving(routes) as server, agent(server, routes.open(owner, rollout_id="r")) as client:
         with pytest.raises(openai.BadRequestError) as lasting:
             await client.responses.create(model="m", input="hi")
-        with pytest.raises(openai.BadRequestError, match="previous_response_id: expected null: nothing is stored"):
+        with pytest.raises(openai.BadRequestError, match="previous_response_id: not found"):
             await client.responses.create(model="m", input="hi", previous_response_id="resp_1")
         with pytest.raises(openai.AuthenticationError):
             await client.with_options(api_key="nope").responses.create(model="m", input="hi")

@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp.web
 import anyio
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from greenroom.interception import ModelError
 from greenroom.interception.upstream import UpstreamModel
@@ -287,3 +289,20 @@ async def test_a_url_that_is_none() -> None:
     """A base URL without its scheme is reported when the model is opened."""
     with pytest.raises(ValueError, match="http://"):
         UpstreamModel(Upstream("127.0.0.1:8000/v1", model="m"))
+
+
+async def test_what_a_server_cannot_be_told_is_logged_once() -> None:
+    """A field that chat completions have no word for is named in the log once, and its value never is."""
+    extra = {"mcp_servers": [{"authorization_token": KEY}], "metadata": {"user_id": "u"}, "top_k": 4}
+    call = replace(CALL, dialect="anthropic", extra=extra)
+    async with upstream() as (fake, model):
+        with capture_logs() as logs:
+            await model(call)
+            await model(call)
+            await model(replace(call, extra={KEY: 1}))
+    assert [(log["dialect"], log["field"]) for log in logs if "field" in log] == [
+        ("anthropic", "mcp_servers"),
+        ("anthropic", "any other field"),
+    ]
+    assert KEY not in str(logs)
+    assert [sent.get("top_k") for sent in fake.seen] == [4, 4, None]

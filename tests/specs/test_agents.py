@@ -54,6 +54,15 @@ def PARTS(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:  # noq
 every_agent = pytest.mark.parametrize("spec", BUILT_IN, ids=lambda spec: spec.name)
 
 
+@pytest.mark.parametrize("name", ["bash", "aider", "mini-swe-agent", "vibe"])
+def test_agents_that_are_told_how_long_a_reply_may_take_wait_for_their_model(name: str) -> None:
+    """No client of an agent gives up on a slow answer while the agent's clock stands still for it."""
+    spec = next(spec for spec in BUILT_IN if spec.name == name)
+    built = invocation(spec, replace(LAUNCH, seconds=61.0, model_wait=300.0))
+    told = "\n".join((*built.argv, *built.env.values(), *built.files.values()))
+    assert "361" in told
+
+
 @every_agent
 def test_what_ships_obeys_the_rules(spec: AgentSpec) -> None:
     """Every spec that ships would be accepted from a third party."""

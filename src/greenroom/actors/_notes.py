@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from greenroom.actors.clock import Clock
 from greenroom.actors.decision import Verdict
 from greenroom.actors.events import AgentEnd, Score
 from greenroom.messages import AttemptRecord, CommandResult, Phase, Turn
@@ -15,6 +16,7 @@ class Notes(Struct, kw_only=True, eq=False):
 
     number: int
     began: float
+    clock: Clock
     phase: Phase = "boot"
     since: float
     """When that phase began."""
@@ -41,6 +43,7 @@ class Notes(Struct, kw_only=True, eq=False):
     def record(self, verdict: Verdict, now: float) -> AttemptRecord:
         """The attempt is over."""
         self.enter("cleanup", now)
+        times = self.clock.stop()
         return AttemptRecord(
             number=self.number,
             status=verdict.status,
@@ -49,6 +52,8 @@ class Notes(Struct, kw_only=True, eq=False):
             commands=tuple(self.commands),
             artifacts=self.artifacts,
             timings={**self.timings, "total": now - self.began},
+            agent_seconds=times.own,
+            model_seconds=times.model,
             agent_exit_code=self.agent.exit_code if self.agent else None,
             agent_log=self.agent.log if self.agent else "",
             agent_files=self.agent.files if self.agent else {},

@@ -13,7 +13,7 @@ from greenroom.actors._boundary import Failure, failure, failure_of
 from greenroom.actors._tail import Tail
 from greenroom.actors.account import account
 from greenroom.actors.commands import Shell
-from greenroom.actors.decision import Conduct, judge_agent
+from greenroom.actors.decision import NO_TIME, Conduct, doubt_of, judge_agent
 from greenroom.actors.events import AgentEnd, AgentEnded, AgentSaid, CommandRan, PhaseEntered
 from greenroom.actors.keepsakes import keepsakes
 from greenroom.actors.mailbox import CloseBooks, GetKey, Ledger
@@ -33,6 +33,7 @@ from greenroom.specs.invocation import invocation
 _LOG = 64 * 1024
 _QUIET_SECONDS = 10.0
 _STEPS = 20
+_ROUNDING = 1e-3
 
 
 class AwaitEnd(Call[AgentEnd], frozen=True):
@@ -112,6 +113,8 @@ class Agent(Actor):
         self._enter("agent")
         outages = self._outages()
         seconds = min(seconds, budget.agent_seconds(anyio.current_time()))
+        if seconds < self.plan.fair:
+            return self._unfair(seconds)
         exit_code = await self._watch(lent.sandbox, built, seconds)
         files = await keepsakes(lent.sandbox, self.stage.agent.artifacts)
         away = outages is None or outages != self._outages()
@@ -160,6 +163,7 @@ class Agent(Actor):
             prefix=self.stage.prefix,
             max_turns=self.plan.task.max_turns,
             seconds=seconds,
+            model_wait=self.plan.model_wait,
             solution=self._solution(),
         )
         try:
@@ -184,8 +188,9 @@ class Agent(Actor):
         process = await sandbox.start(_program(built, sandbox, seconds, self.plan.task.agent_user))
         drain = self.run(self._drain(process), name="drain")
         exit_code: int | None = None
-        with anyio.move_on_after(seconds):
+        with self.plan.clock.start(seconds, self.plan.budget.agent_ends):
             exit_code = await process.wait()
+        self.plan.clock.stop()
         if exit_code is None:
             await process.kill()
         await _quiesce(sandbox)
@@ -227,19 +232,29 @@ class Agent(Actor):
             requests=ledger.requests,
             away=away,
             may_be_silent=self.stage.agent.may_be_silent,
+            times=self.plan.clock.times,
+            first=self.plan.first,
         )
         cause, fault = judge_agent(conduct)
-        return AgentEnd(cause=cause, fault=fault, exit_code=exit_code, log=self.tail.text)
+        return AgentEnd(cause=cause, fault=fault, exit_code=exit_code, log=self.tail.text, doubt=doubt_of(conduct))
+
+    def _unfair(self, seconds: float) -> AgentEnd:
+        had = f"the first attempt's had {self.plan.first:.1f} s"
+        text = f"{NO_TIME}: the agent would have had {self._within(seconds)}; {had}"
+        return AgentEnd(cause="agent_cut_short", fault=failure("agent_cut_short", text, "agent").fault)
 
     def _within(self, seconds: float) -> str:
-        budget = self.plan.budget
-        own = budget.within(seconds, "agent_timeout", self.plan.task.agent_timeout)
+        budget, times = self.plan.budget, self.plan.clock.times
+        cut = self.plan.clock.limit is not None and times.counted < seconds - _ROUNDING
+        had = times.counted if cut else seconds
+        own = budget.within(had, "agent_timeout", self.plan.task.agent_timeout)
         starts = self.entered
         spent = {
             "boot": starts["setup"] - starts["boot"],
             "setup": starts["agent"] - starts["setup"],
         }
-        return f"{own} ({account(budget, self.plan.began - budget.began, spent, ('verify', 'cleanup'))})"
+        earlier = self.plan.began - budget.began
+        return f"{own} ({account(budget, earlier, spent, ('verify', 'cleanup'), times.excused)})"
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

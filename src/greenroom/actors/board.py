@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct, field
 
 from greenroom.actors.circuits import CircuitRow
+from greenroom.actors.reward import positive
 from greenroom.messages import Outcome, Phase, Status
 from greenroom.specs.limits import Bounds
 
@@ -27,6 +28,8 @@ class RolloutRow(Struct, frozen=True, kw_only=True):
     """Since it was admitted."""
     restarts: int
     """Attempts that failed."""
+    model_seconds: float = 0.0
+    """Of this attempt, those for which the model's side held calls of the agent."""
     group: str = ""
 
 
@@ -90,7 +93,7 @@ class Board(Struct, eq=False):
         self.rows.pop(outcome.rollout_id, None)
         self.finished[outcome.status] += 1
         self.scored += outcome.reward_valid
-        self.solved += outcome.reward_valid and _positive(outcome.reward)
+        self.solved += outcome.reward_valid and positive(outcome.reward)
 
     def snapshot(self) -> Snapshot:
         """All of it, frozen."""
@@ -105,13 +108,3 @@ class Board(Struct, eq=False):
             circuits=tuple(self.circuits()),
             rollouts=tuple(row() for row in self.rows.values()),
         )
-
-
-def _positive(reward: float | dict[str, float] | None) -> bool:
-    match reward:
-        case None:
-            return False
-        case dict():
-            return any(value > 0 for value in reward.values())
-        case _:
-            return reward > 0

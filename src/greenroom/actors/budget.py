@@ -8,6 +8,9 @@ from greenroom.actors.shares import Shares, shares_of
 from greenroom.specs import TaskSpec
 
 _BOOT = 600.0
+_ENOUGH = 0.5
+"""Of a time that nothing but the deadline bounds: nobody can have all of that a second time."""
+_ROUNDING = 1e-6
 
 
 class Budget(Struct, frozen=True):
@@ -52,6 +55,21 @@ class Budget(Struct, frozen=True):
         A tenth of that is kept for giving it out.
         """
         return 0.9 * _left(self.ends, now, self.ends - self.work_ends)
+
+    def fair_seconds(self, first: float, asked: float | None) -> float:
+        """Seconds that a later attempt must be able to give its agent.
+
+        Args:
+            first: What the first attempt's had.
+            asked: The task's ``retry_with``.
+        """
+        if asked is None:
+            return first if self.agent is not None and first >= self.agent else _ENOUGH * first
+        return min(first, asked) if asked > 1 else first * asked
+
+    def fair_until(self, seconds: float, before: float) -> float:
+        """Until when an attempt can begin that gives its agent so much, if ``before`` passes until that is started."""
+        return self.agent_ends - before - seconds + _ROUNDING
 
     def within(self, seconds: float, name: str, asked: float | None) -> str:
         """How long something had, in words: the task's limit of this name, or what the deadline left of it."""

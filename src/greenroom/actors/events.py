@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from greenroom.actors._boundary import Failure
 from greenroom.actors.policy import Cause
 from greenroom.kernel import Call
 from greenroom.messages import CommandResult, Fault, Phase, Turn
@@ -20,6 +21,8 @@ class AgentEnd(Struct, frozen=True, kw_only=True):
     """Tail of what it printed."""
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """What it left that its spec wants kept."""
+    doubt: Failure | None = None
+    """Its model had failed it before it ended well: no bad score is to be blamed on it."""
 
 
 class Score(Struct, frozen=True, kw_only=True):

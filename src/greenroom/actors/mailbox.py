@@ -121,6 +121,7 @@ class Mailbox(Actor):
             model=self.stage.model_name,
             max_turns=plan.task.max_turns,
             passage=self._passage(),
+            timekeeper=plan.clock,
         )
         self.stage.doors.routes[self.ref] = self.route
         self.stage.interception.cast(RouteOpened(self.ref))
@@ -221,9 +222,10 @@ class Mailbox(Actor):
             self.ref.cast,
             self.stage.valve.passed,
             self.plan.task.max_turns,
-            turnstile=self.stage.turnstile,
+            turnstile=getattr(self.stage.provider, "turnstile", None),
             rollout_id=self.plan.rollout_id,
             ends=self.plan.budget.agent_ends,
+            timekeeper=self.plan.clock,
         )
 
     def _settle(self) -> None:

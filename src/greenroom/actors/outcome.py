@@ -36,6 +36,8 @@ def outcome_of(
         fault=verdict.fault,
         attempts=tuple(records),
         timings={**phases, **(timings or {})},
+        agent_seconds=sum(record.agent_seconds for record in records),
+        model_seconds=sum(record.model_seconds for record in records),
         unsafe=unsafe,
         created=plan.created,
         metadata=plan.task.metadata,

@@ -1,10 +1,14 @@
-"""What is to be done: a rollout, and one attempt at it. Data that is handed down the tree and never changes."""
+"""What is to be done: a rollout, and one attempt at it.
+
+Data that is handed down the tree and never changes, but for the clock of an attempt.
+"""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
 from greenroom.actors.budget import Budget
+from greenroom.actors.clock import Clock
 from greenroom.kernel import Ref
 from greenroom.specs import TaskSpec
 
@@ -19,6 +23,8 @@ class RolloutPlan(Struct, frozen=True, kw_only=True):
     attempts: int
     seconds: float
     """The deadline, counted from the moment the rollout is admitted."""
+    model_wait: float = 0.0
+    """Seconds for which the model's side may hold calls before that counts as the agent's time."""
     created: str
     """RFC 3339, UTC."""
     queued_at: float
@@ -53,6 +59,14 @@ class AttemptPlan(Struct, frozen=True, kw_only=True):
     budget: Budget
     rollout: Ref
     """Who is told what happens."""
+    clock: Clock
+    """The agent's."""
+    model_wait: float = 0.0
+    """As that of its rollout."""
+    first: float = 0.0
+    """Seconds that the first attempt's agent had; 0 in the first attempt."""
+    fair: float = 0.0
+    """Of those, what this one's must have to be started."""
 
     @property
     def sandbox_id(self) -> str:

@@ -60,6 +60,17 @@ def check_reward(value: object) -> Reward:
     return _finite(value, f"the scorer gave {_short(value)}")
 
 
+def positive(reward: Reward | None) -> bool:
+    """Whether a reward, or one of several with names, is above 0."""
+    match reward:
+        case None:
+            return False
+        case Mapping():
+            return any(value > 0 for value in reward.values())
+        case _:
+            return reward > 0
+
+
 def _number(text: bytes) -> float:
     if not _NUMBER.fullmatch(text):
         raise RewardError(f"the reward file holds {_shown(text)}, which is not one finite number")

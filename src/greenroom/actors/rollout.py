@@ -5,7 +5,6 @@ It supervises its attempts and never restarts one: what follows from an attempt'
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import anyio
@@ -17,7 +16,8 @@ from greenroom.actors._notes import Notes
 from greenroom.actors.account import account
 from greenroom.actors.board import Board, RolloutRow
 from greenroom.actors.budget import Budget, share
-from greenroom.actors.decision import Ending, Verdict, decide, wait_before_retry
+from greenroom.actors.clock import Clock
+from greenroom.actors.decision import Ending, Verdict, decide, may_retry, wait_before_retry, without_time
 from greenroom.actors.events import (
     AgentEnded,
     AgentSaid,
@@ -29,6 +29,7 @@ from greenroom.actors.events import (
     Scored,
     TurnRecorded,
 )
+from greenroom.actors.meter import Times
 from greenroom.actors.outcome import outcome_of
 from greenroom.actors.plan import AttemptPlan, RolloutPlan
 from greenroom.actors.rollouts import AttemptBooted, AttemptEnded, MayRetry
@@ -93,6 +94,12 @@ class Rollout(Supervisor):
         self.unsafe: tuple[str, ...] = ()
         self.verdict: Verdict | None = None
         """On the last attempt that ended."""
+        self.first = 0.0
+        """Seconds that the first attempt's agent had, or could have had; 0 before the first attempt."""
+        self.before = 0.0
+        """Seconds that went by in the last attempt that came so far before its agent was started."""
+        self.waited = 0.0
+        """Seconds that were not counted against agents because their model's side held their calls."""
         self.late = False
         self.cancelled: str | None = None
 
@@ -121,6 +128,7 @@ class Rollout(Supervisor):
             seconds=anyio.current_time() - self.began,
             restarts=len(self.records),
             group=self.plan.group,
+            model_seconds=notes.clock.times.model if notes else 0.0,
         )
 
     # Attempts.
@@ -129,6 +137,10 @@ class Rollout(Supervisor):
     async def begin(self, _: _Begin) -> None:
         now = anyio.current_time()
         number = len(self.records) + 1
+        if self._too_late(now):
+            self.no_more(_NoMore())
+            return
+        clock = Clock(self.plan.model_wait, max(0.0, self.plan.model_wait - self.waited))
         plan = AttemptPlan(
             rollout_id=self.plan.rollout_id,
             task=self.plan.task,
@@ -137,8 +149,13 @@ class Rollout(Supervisor):
             began=now,
             budget=self.budget,
             rollout=self.ref,
+            clock=clock,
+            model_wait=self.plan.model_wait,
+            first=self.first,
+            fair=self._fair(),
         )
-        self.notes = Notes(number=number, began=now, since=now, trainable=self.plan.trainable)
+        self.first = self.first or self.budget.agent_seconds(now)
+        self.notes = Notes(number=number, began=now, since=now, clock=clock, trainable=self.plan.trainable)
         try:
             await self.start_child(self.make_attempt(plan))
         except StartFailed as failed:
@@ -157,17 +174,48 @@ class Rollout(Supervisor):
         now = anyio.current_time()
         self.verdict = verdict = decide(self._ending(notes, message.exit))
         self.records.append(notes.record(verdict, now))
+        self._learn(notes)
         self.unsafe = notes.unsafe or self.unsafe
         worked = bool(notes.turns) or verdict.cause == "finished"
         self.parent.cast(AttemptEnded(self.plan.rollout_id, verdict.fault, worked))
         self.notes = None
-        left = self.budget.agent_ends - now
+        left = self._fair_until() - now
         wait = wait_before_retry(verdict, notes.number, self.plan.attempts, left, self.system.random.random())
-        if wait is None:
-            self._finish(verdict)
-        else:
+        if wait is not None:
             self._log_retry(verdict, notes.number, wait)
             self.after(wait, _Again())
+        elif may_retry(verdict, notes.number, self.plan.attempts):
+            self._finish(without_time(verdict, self._short(now)))
+        else:
+            self._finish(verdict)
+
+    def _learn(self, notes: Notes) -> None:
+        """What the attempt that ended says about the time that another one would need."""
+        self.waited += notes.clock.times.excused
+        if notes.clock.limit is not None:
+            self.before = notes.timings.get("boot", 0.0) + notes.timings.get("setup", 0.0)
+            self.first = notes.clock.limit if notes.number == 1 else self.first
+
+    def _fair(self) -> float:
+        """Seconds that the next attempt must have for its agent; 0 for the first one."""
+        return self.budget.fair_seconds(self.first, self.plan.task.retry_with)
+
+    def _fair_until(self) -> float:
+        """When the next attempt has to begin."""
+        return self.budget.fair_until(self._fair(), self.before)
+
+    def _too_late(self, now: float) -> bool:
+        """Whether an attempt that begins now would not be a fair one. The first one always is."""
+        return bool(self.first) and now >= self._fair_until()
+
+    def _short(self, now: float) -> str:
+        """Why there is no time for a fair attempt."""
+        left = max(0.0, self.budget.agent_ends - self.before - now)
+        where = account(self.budget, now - self.began, {}, ("verify", "cleanup"))
+        return (
+            f"its agent would have less than {self._fair():.1f} s of the {self.first:.1f} s that the first one's had; "
+            f"the deadline of {self.budget.shares.deadline:g} s leaves {left:.1f} s ({where})"
+        )
 
     def _log_retry(self, verdict: Verdict, attempt: int, wait: float) -> None:
         why = f"{verdict.fault.kind}: {verdict.fault.message}" if verdict.fault else ""
@@ -181,14 +229,16 @@ class Rollout(Supervisor):
     async def _ask(self) -> _Begin | _NoMore:
         """Whoever admits knows whether what it needs works at the moment, and waits if it does not."""
         try:
-            return _Begin() if await self.parent.call(MayRetry(self.plan.rollout_id), timeout=math.inf) else _NoMore()
+            left = max(0.0, self._fair_until() - anyio.current_time())
+            return _Begin() if await self.parent.call(MayRetry(self.plan.rollout_id), timeout=left) else _NoMore()
         except CallError:
             return _NoMore()
 
     @on(_NoMore)
     def no_more(self, _: _NoMore) -> None:
         if self.verdict is not None:
-            self._finish(self.verdict)
+            now = anyio.current_time()
+            self._finish(without_time(self.verdict, self._short(now)) if self._too_late(now) else self.verdict)
 
     @on(_DeadlinePassed)
     async def deadline_passed(self, _: _DeadlinePassed) -> None:
@@ -227,6 +277,8 @@ class Rollout(Supervisor):
             deadline=self.late,
             cancelled=self.cancelled,
             account=self._account(notes),
+            seconds=(notes.clock.limit or 0.0) if notes else 0.0,
+            times=notes.clock.stop() if notes else Times(),
         )
 
     def _account(self, notes: Notes | None) -> str:

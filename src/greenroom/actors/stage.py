@@ -11,7 +11,6 @@ from greenroom.actors.board import Board
 from greenroom.interception.desk import Desk
 from greenroom.interception.flow import Provider
 from greenroom.interception.routes import Answer, Route, Routes
-from greenroom.interception.turnstile import Turnstile
 from greenroom.interception.valve import Valve
 from greenroom.kernel import Ref
 from greenroom.sandboxes.base import Backend, Sandbox
@@ -67,8 +66,6 @@ class Stage(Struct, frozen=True, kw_only=True, eq=False):
     """What models may use beside the tools of their agents."""
     provider: Provider | None = None
     """Where requests go as they are, if they do."""
-    turnstile: Turnstile | None = None
-    """Where requests to the model's server wait while it says so, if there is a server."""
     valve: Valve = field(default_factory=Valve)
     """Calls wait here before they go to the model."""
     desk_of: Callable[[str], Desk | None] = _no_desk

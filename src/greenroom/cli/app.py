@@ -74,6 +74,12 @@ def app() -> None:
     metavar="SECONDS",
     help="Time of one rollout, all of its attempts included.",
 )
+@click.option(
+    "--model-wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="For how long the model may hold calls before that counts as the agent's time.",
+)
 @_TEMPLATE
 @_IGNORE
 @click.option("--task", "only", multiple=True, metavar="ID", help="Only this task; may be given several times.")
@@ -105,6 +111,7 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - on
 @_CONCURRENCY
 @click.option("--attempts", type=click.IntRange(min=1), help="Other than before.")
 @click.option("--deadline", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Other than before.")
+@click.option("--model-wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Other than before.")
 @_ALLOW
 @click.option(
     "--trials", type=click.Path(path_type=Path), metavar="DIR", help="Write them there too, in Harbor's trial layout."

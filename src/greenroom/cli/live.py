@@ -30,6 +30,8 @@ _CLOSE_SECONDS: Final = 2.0
 _AROUND: Final = 4
 """Lines of the screen that are no rows: head, column names, how many do not fit, pause."""
 _SHOW_CURSOR: Final = "\x1b[?25h\n"
+_SHOWN_SECONDS: Final = 0.05
+"""Where no model has taken longer there is no column for it."""
 _STYLES: Final = {
     "boot": "cyan",
     "setup": "cyan",
@@ -161,14 +163,15 @@ def _table(rows: list[RolloutRow]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("ROLLOUT", "TASK"):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for name in ("SAMPLE", "PHASE", "ATTEMPT", "TURNS", "TIME", "RESTARTS"):
+    model = any(row.model_seconds >= _SHOWN_SECONDS for row in rows)
+    for name in ("SAMPLE", "PHASE", "ATTEMPT", "TURNS", "TIME", *(("MODEL",) if model else ()), "RESTARTS"):
         table.add_column(name, no_wrap=True, justify="left" if name == "PHASE" else "right")
     for row in rows:
-        table.add_row(*_cells(row))
+        table.add_row(*_cells(row, model=model))
     return table
 
 
-def _cells(row: RolloutRow) -> tuple[Text, ...]:
+def _cells(row: RolloutRow, *, model: bool) -> tuple[Text, ...]:
     phase = row.phase or "waiting"
     return (
         Text(escape(row.rollout_id)),
@@ -178,6 +181,7 @@ def _cells(row: RolloutRow) -> tuple[Text, ...]:
         Text(str(row.attempt)),
         Text(str(row.turns)),
         Text(duration(row.seconds)),
+        *((Text(duration(row.model_seconds)),) if model else ()),
         Text(str(row.restarts), style="bold red" if row.restarts else "dim"),
     )
 

@@ -25,6 +25,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     concurrency: int | None
     attempts: int | None
     deadline: float | None
+    model_wait: float | None
     only: tuple[str, ...]
     limit: int | None
     out: Path | None

@@ -138,7 +138,12 @@ def make_plan(options: RunOptions) -> RunPlan:
     check_fit(tasks, sandbox)
     model = parse_model(options.model, options.model_name, options.api_key_env)
     out = (options.out or _fresh(Path("runs"))).absolute()
-    limits = {"concurrency": options.concurrency, "attempts": options.attempts, "deadline": options.deadline}
+    limits = {
+        "concurrency": options.concurrency,
+        "attempts": options.attempts,
+        "deadline": options.deadline,
+        "model_wait": options.model_wait,
+    }
     return RunPlan(
         tasks=tasks,
         samples=options.samples,

@@ -35,6 +35,7 @@ class ResumeOptions(Struct, frozen=True, kw_only=True):
     concurrency: int | None
     attempts: int | None
     deadline: float | None
+    model_wait: float | None
     allow_changes: tuple[str, ...]
     trials: Path | None
     as_json: bool
@@ -96,7 +97,7 @@ def _others(missing: Path) -> str:
 
 
 def _limits(options: ResumeOptions, kept: Configuration) -> dict[str, Any]:
-    names = ("concurrency", "attempts", "deadline")
+    names = ("concurrency", "attempts", "deadline", "model_wait")
     chosen = {name: getattr(options, name) for name in names}
     limits = {name: getattr(kept, name) if value is None else value for name, value in chosen.items()}
     return {**limits, "allow_changes": split(options.allow_changes)}

@@ -13,7 +13,9 @@ _ROWS = 100
 """Outcomes a table lists one by one; more are summed up by task."""
 _NOTE = 60
 _DOUBTS = 5
-_RIGHT = ("SAMPLE", "ROLLOUTS", "REWARD", "SCORED", "ATTEMPTS", "SECONDS")
+_SHOWN_SECONDS = 0.05
+"""Where no model has held calls for longer there is no column for it."""
+_RIGHT = ("SAMPLE", "ROLLOUTS", "REWARD", "SCORED", "ATTEMPTS", "SECONDS", "MODEL")
 
 Reward = float | dict[str, float] | None
 
@@ -29,6 +31,7 @@ class Line(Struct, frozen=True):
     attempts: int
     seconds: float
     note: str
+    model_seconds: float = 0.0
 
 
 class Tally:
@@ -50,6 +53,7 @@ class Tally:
             len(outcome.attempts),
             outcome.timings.get("total", 0.0),
             _note(outcome),
+            outcome.model_seconds,
         )
         self.lines.append(line)
         said = (turn.completion for turn in outcome.turns)
@@ -71,8 +75,10 @@ class Tally:
         lines = sorted(self.lines, key=lambda line: (line.agent, line.task_id, line.sample))
         if len(lines) > _ROWS:
             return _by_task(lines, width)
-        head: tuple[str, ...] = ("AGENT", "TASK", "SAMPLE", "STATUS", "REWARD", "ATTEMPTS", "SECONDS", "WHY")
-        rows = [_row(line) for line in lines]
+        model = any(line.model_seconds >= _SHOWN_SECONDS for line in lines)
+        times = ("SECONDS", "MODEL") if model else ("SECONDS",)
+        head: tuple[str, ...] = ("AGENT", "TASK", "SAMPLE", "STATUS", "REWARD", "ATTEMPTS", *times, "WHY")
+        rows = [_row(line, model=model) for line in lines]
         if len({line.agent for line in lines}) == 1:
             head, rows = head[1:], [row[1:] for row in rows]
         return table(head, rows, _RIGHT, width)
@@ -118,9 +124,10 @@ def _note(outcome: Outcome) -> str:
     return text if len(text) <= _NOTE else f"{text[: _NOTE - 3]}..."
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: Line, *, model: bool) -> tuple[str, ...]:
     what = (line.agent, line.task_id, str(line.sample), line.status, reward(line.reward))
-    return (*what, str(line.attempts), f"{line.seconds:.1f}", line.note)
+    times = (f"{line.seconds:.1f}", f"{line.model_seconds:.1f}") if model else (f"{line.seconds:.1f}",)
+    return (*what, str(line.attempts), *times, line.note)
 
 
 def _by_task(lines: list[Line], width: int | None) -> str:

@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     concurrency: int
     attempts: int
     deadline: float
+    model_wait: float
     store: str | Path | None
     allow_changes: Collection[str]
     shutdown: float

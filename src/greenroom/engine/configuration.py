@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from greenroom.engine.settings import Settings
+from greenroom.engine.settings import MODEL_WAIT, Settings
 from greenroom.engine.store_errors import StoreIncompatible
 from greenroom.specs import (
     AgentSpec,
@@ -46,6 +46,7 @@ def config_of(settings: Settings) -> str:
         "concurrency": settings.concurrency,
         "attempts": settings.attempts,
         "deadline": settings.deadline,
+        "model_wait": settings.model_wait,
     }
     return msgspec.json.encode(config).decode()
 
@@ -61,6 +62,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
     concurrency: int
     attempts: int
     deadline: float
+    model_wait: float = MODEL_WAIT
 
 
 def read_config(text: str) -> Configuration:

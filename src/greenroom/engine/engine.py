@@ -34,7 +34,7 @@ from greenroom.engine.groups import GroupStream
 from greenroom.engine.replay import open_model
 from greenroom.engine.resume import Groups, Ledger, RunNames, Work, reap_left
 from greenroom.engine.session import Session
-from greenroom.engine.settings import DEADLINE, Settings, settings
+from greenroom.engine.settings import DEADLINE, MODEL_WAIT, Settings, settings
 from greenroom.engine.source import Once, Source, Tasks, check_host_tools, check_sandbox, check_tasks
 from greenroom.engine.steering import NOT_OPEN, Steering
 from greenroom.engine.store import RunStore, Store
@@ -72,6 +72,8 @@ class Engine(Steering):
         concurrency: Rollouts that run at once.
         attempts: How often one is tried when sandbox, model or engine are to blame.
         deadline: Seconds one rollout may take, all attempts and clean-up included; a task may set its own.
+        model_wait: Seconds of a rollout for which the model's side may hold calls before that counts as the agent's
+            time; a task may set its own.
         store: Directory that keeps the outcomes, and where a run that was killed goes on; without one, whoever
             iterates has the only copy.
         allow_changes: Settings that may differ from those the run in ``store`` was begun with, such as ``"deadline"``
@@ -97,6 +99,7 @@ class Engine(Steering):
         concurrency: int = 64,
         attempts: int = 3,
         deadline: float = DEADLINE,
+        model_wait: float = MODEL_WAIT,
         store: str | Path | None = None,
         allow_changes: Collection[str] = (),
         shutdown: float = 60.0,
@@ -113,6 +116,7 @@ class Engine(Steering):
             concurrency=concurrency,
             attempts=attempts,
             deadline=deadline,
+            model_wait=model_wait,
             store=store,
             shutdown=shutdown,
             tools=tools,
@@ -289,7 +293,6 @@ class Engine(Steering):
             board=self._board,
             tools=self.settings.tools,
             provider=provider_of(self._model),
-            turnstile=getattr(self._model, "turnstile", None),
             desk_of=getattr(self._model, "desk_of", lambda _: None),
             interception=system.lookup(f"{tree.PATH}/interception"),
             sandboxes=system.lookup(f"{tree.PATH}/sandboxes"),
@@ -372,6 +375,7 @@ class Engine(Steering):
             group=groups(task, sample),
             attempts=self.settings.attempts,
             seconds=task.deadline or self.settings.deadline,
+            model_wait=self.settings.model_wait if task.model_wait is None else task.model_wait,
             created=datetime.now(UTC).isoformat(),
             queued_at=anyio.current_time(),
             trainable=not isinstance(self.settings.model, BlackBox),

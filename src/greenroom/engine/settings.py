@@ -20,6 +20,9 @@ from greenroom.specs.tool_rules import check_tools
 DEADLINE = 1800.0
 """Seconds one rollout may take, unless something else is said."""
 
+MODEL_WAIT = 600.0
+"""Seconds of a rollout for which the model's side may hold calls before that counts as the agent's time."""
+
 
 class Settings(Struct, frozen=True, kw_only=True, eq=False):
     """An engine, declared."""
@@ -32,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True, eq=False):
     """Of admission, ``concurrency`` included."""
     attempts: int
     deadline: float
+    model_wait: float
     store: str | None
     shutdown: float
     tools: tuple[HostTool, ...]
@@ -51,6 +55,7 @@ def settings(
     concurrency: int,
     attempts: int,
     deadline: float,
+    model_wait: float = MODEL_WAIT,
     store: str | Path | None,
     shutdown: float,
     tools: Sequence[HostTool] = (),
@@ -69,6 +74,7 @@ def settings(
     _check_count("attempts", attempts)
     _check_seconds("deadline", deadline)
     _check_seconds("shutdown", shutdown)
+    _check_wait("model_wait", model_wait)
     return Settings(
         agent=spec,
         sandbox=sandbox,
@@ -77,6 +83,7 @@ def settings(
         bounds=bounds(limits or Limits(), concurrency),
         attempts=attempts,
         deadline=float(deadline),
+        model_wait=float(model_wait),
         store=_store(store),
         shutdown=float(shutdown),
         tools=_tools(tools, model),
@@ -132,6 +139,13 @@ def _check_seconds(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected seconds, got {value!r}")
     if not 0 < value < math.inf:
         raise ValueError(f"{name}: expected seconds above 0, got {value!r}")
+
+
+def _check_wait(name: str, value: object) -> None:
+    if not _is_number(value):
+        raise TypeError(f"{name}: expected seconds, got {value!r}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name}: expected seconds, 0 or more, got {value!r}")
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -40,6 +40,8 @@ class AttemptSummary(Struct, frozen=True, kw_only=True):
     completion_tokens: int
     commands: tuple[CommandSummary, ...]
     timings: dict[str, float]
+    agent_seconds: float
+    model_seconds: float
     agent_exit_code: int | None
     sandbox_id: str
     trainable: bool
@@ -62,6 +64,8 @@ class OutcomeSummary(Struct, frozen=True, kw_only=True):
     fault: FaultSummary | None
     attempts: tuple[AttemptSummary, ...]
     timings: dict[str, float]
+    agent_seconds: float
+    model_seconds: float
     unsafe: tuple[str, ...]
     created: str
     metadata: dict[str, str | int | float | bool]
@@ -81,6 +85,8 @@ def summarise(outcome: Outcome) -> OutcomeSummary:
         fault=_fault(outcome),
         attempts=tuple(_attempt(attempt) for attempt in outcome.attempts),
         timings=outcome.timings,
+        agent_seconds=outcome.agent_seconds,
+        model_seconds=outcome.model_seconds,
         unsafe=outcome.unsafe,
         created=outcome.created,
         metadata=outcome.metadata,
@@ -98,6 +104,8 @@ def _attempt(attempt: AttemptRecord) -> AttemptSummary:
         completion_tokens=sum(usage.completion_tokens for usage in usages),
         commands=tuple(_command(command) for command in attempt.commands),
         timings=attempt.timings,
+        agent_seconds=attempt.agent_seconds,
+        model_seconds=attempt.model_seconds,
         agent_exit_code=attempt.agent_exit_code,
         sandbox_id=attempt.sandbox_id,
         trainable=attempt.trainable,

@@ -104,6 +104,7 @@ def _log(outcome: Outcome) -> Iterator[str]:
         yield f"attempt {attempt.number}: {attempt.status}" + (f": {attempt.fault.message}" if attempt.fault else "")
         yield from (_line(command) for command in attempt.commands)
         yield from (f"  {phase}: {seconds:.3f} s" for phase, seconds in attempt.timings.items())
+        yield f"  agent's own: {attempt.agent_seconds:.3f} s, its model's: {attempt.model_seconds:.3f} s"
     yield f"outcome: {outcome.status}, reward {outcome.reward}"
 
 

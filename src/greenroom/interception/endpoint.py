@@ -94,6 +94,7 @@ class Endpoint:
             request = await self._with_body(request, route)
         if route.passage is not None:
             return await route.passage.serve(dialect, operation, request, self._start, stack)
+        request = replace(request, memory=route.memory)
         if operation.name != "complete":
             return _json(dialect.side(operation, request, route.model))
         ticket = self._ticket(dialect, request, route)

@@ -35,7 +35,18 @@ class ModelError(Exception):
 
 
 class DialectError(Exception):
-    """The agent's request is not valid in its dialect. The text names the place and is safe to send back."""
+    """The agent's request is not valid in its dialect. The text names the place and is safe to send back.
+
+    Args:
+        message: The text.
+        status: What the dialect's provider answers in such a case.
+        code: The provider's own word for it, where it has one.
+    """
+
+    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
 
 
 class ShapeError(DialectError):
@@ -62,6 +73,8 @@ class Refusal(Struct, frozen=True):
     status: HTTPStatus
     message: str
     retryable: bool = False
+    code: str | None = None
+    """The provider's own word for it, where a dialect has room for one."""
 
 
 class RefusedError(Exception):
@@ -94,7 +107,7 @@ UNANSWERABLE = Refusal(HTTPStatus.BAD_REQUEST, "The model cannot answer this req
 
 def malformed(error: DialectError) -> Refusal:
     """The refusal of a request that is not valid in its dialect."""
-    return Refusal(HTTPStatus.BAD_REQUEST, str(error))
+    return Refusal(error.status, str(error), code=error.code)
 
 
 def refusal_of(error: ModelError) -> Refusal:

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from greenroom.interception.errors import ModelError
+from greenroom.interception.hold import Hold, Timekeeper, Untimed
 from greenroom.messages import Completion, ModelCall
 
 Result = Completion | ModelError
@@ -21,26 +22,37 @@ class Pending:
 
     Args:
         expires: When the wait for the answer ends at the latest, on the event loop's clock.
+        timekeeper: Told while the model's side holds the call.
     """
 
-    __slots__ = ("_done", "_expires", "result", "scope")
+    __slots__ = ("_done", "_expires", "_hold", "result", "scope")
 
-    def __init__(self, expires: float) -> None:
+    def __init__(self, expires: float, timekeeper: Timekeeper | None = None) -> None:
         self.scope: anyio.CancelScope | None = anyio.CancelScope(deadline=expires)
         """``None`` once it is settled."""
         self.result: Result | None = None
         self._expires = expires
         self._done: anyio.Event | None = anyio.Event()
+        self._hold: Hold | None = Hold(timekeeper or Untimed())
+
+    def asked(self) -> None:
+        """The call is with the model's side."""
+        if self._hold is not None:
+            self._hold.asked()
 
     def wanted(self) -> None:
         """Somebody waits."""
         if self.scope is not None:
             self.scope.deadline = self._expires
+        if self._hold is not None:
+            self._hold.wanted(wanted=True)
 
     def unwanted(self, grace: float) -> None:
         """Nobody waits any more; if that stays so for ``grace`` seconds, the answer is not awaited any longer."""
         if self.scope is not None:
             self.scope.deadline = min(self._expires, anyio.current_time() + grace)
+        if self._hold is not None:
+            self._hold.wanted(wanted=False)
 
     def cancel(self) -> None:
         """Await the answer no longer."""
@@ -49,6 +61,11 @@ class Pending:
 
     def settle(self, result: Result) -> None:
         """Tell all who wait. Only the first result counts."""
+        if self._hold is not None:
+            if isinstance(result, Completion):
+                self._hold.answered()
+            self._hold.over()
+            self._hold = None
         if self._done is not None:
             self.result = result
             self._done.set()

@@ -11,6 +11,7 @@ import anyio
 from msgspec import Struct
 
 from greenroom.interception.errors import ModelError
+from greenroom.interception.hold import Hold, Timekeeper, Untimed
 from greenroom.interception.progress import Progress
 from greenroom.interception.wire import Request
 from greenroom.messages import Completion, ModelCall
@@ -69,9 +70,16 @@ class Flow:
         request: What the agent asks.
         call: The same, if it is a call of the model, as far as it could be read.
         ends: When it is given up at the latest, on the event loop's clock.
+        timekeeper: Told while the provider holds the request.
     """
 
-    def __init__(self, request: Request, call: ModelCall | None, ends: float = math.inf) -> None:
+    def __init__(
+        self,
+        request: Request,
+        call: ModelCall | None,
+        ends: float = math.inf,
+        timekeeper: Timekeeper | None = None,
+    ) -> None:
         self.request = request
         self.call = call
         self.scope = anyio.CancelScope(deadline=ends)
@@ -82,6 +90,7 @@ class Flow:
         """It has said more than is kept."""
         self.progress: Progress | None = None
         """Follows the reply, if it is one to a call and no refusal."""
+        self.hold = Hold(timekeeper or Untimed())
         self.complete = False
         """Whether it was answered in full."""
         self.failed = False
@@ -120,6 +129,8 @@ class Flow:
             self.overfull = True
         if self.progress is not None:
             self.progress.feed(piece)
+            if self.progress.failure is None:
+                self.hold.answered()
 
     @property
     def begun(self) -> bool:
@@ -134,10 +145,21 @@ class Flow:
     async def carry(self, piece: bytes) -> None:
         """Pass it on. Raises `anyio.BrokenResourceError` when the agent is gone without an answer."""
         try:
-            await self._send.send(piece)
+            await self._deliver(piece)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             if not self.complete:
                 raise
+
+    async def _deliver(self, piece: bytes) -> None:
+        """An agent that reads slowly takes its own time, not the provider's."""
+        try:
+            self._send.send_nowait(piece)
+        except anyio.WouldBlock:
+            self.hold.wanted(wanted=False)
+            try:
+                await self._send.send(piece)
+            finally:
+                self.hold.wanted(wanted=True)
 
     def leave(self) -> None:
         """The agent is gone, or has all of it. Idempotent.
@@ -148,11 +170,13 @@ class Flow:
             self.scope.deadline = min(self.scope.deadline, anyio.current_time() + _REST_SECONDS)
         else:
             self.scope.cancel()
+        self.hold.over()
         self._receive.close()
         self._send.close()
 
     def end(self, error: ModelError | None) -> None:
         """The provider is done, or gone."""
+        self.hold.over()
         self._error = None if self.complete else error
         self.begin(error or ModelError("provider", "the agent's provider said nothing"))
         self._send.close()

@@ -30,6 +30,7 @@ from greenroom.interception.errors import (
 )
 from greenroom.interception.finish import ending
 from greenroom.interception.flow import Flow, Passed, Provider, ProviderReply
+from greenroom.interception.hold import Timekeeper
 from greenroom.interception.overflow import overflows
 from greenroom.interception.progress import Progress
 from greenroom.interception.replies import read
@@ -60,6 +61,7 @@ class Passage:
         turnstile: The provider's, where requests wait while it asks for time.
         rollout_id: Whose requests they are, to the turnstile.
         ends: When requests are given up at the latest, on the event loop's clock.
+        timekeeper: Told while the provider holds requests.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Passage:
         turnstile: Turnstile | None = None,
         rollout_id: str = "",
         ends: float = math.inf,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self._provider = provider
         self._recorded = recorded
@@ -81,6 +84,7 @@ class Passage:
         self._turnstile = Turnstile() if turnstile is None else turnstile
         self._rollout_id = rollout_id
         self._ends = ends
+        self._timekeeper = timekeeper
         self._slots = anyio.Semaphore(in_flight, fast_acquire=True)
         self._flows: set[Flow] = set()
         self._unfinished: set[bytes] = set()
@@ -118,7 +122,7 @@ class Passage:
         if call is not None and self._used_up(call, request):
             self.truncated = True
             return _farewell(dialect, call)
-        flow = Flow(request, call, self._ends)
+        flow = Flow(request, call, self._ends, self._timekeeper)
         self._flows.add(flow)
         release.callback(self._left, flow)
         self.calls += call is not None
@@ -160,6 +164,7 @@ class Passage:
     async def _converse(self, dialect: Dialect, flow: Flow) -> ModelError | None:
         try:
             async with self._slots, AsyncExitStack() as stack:
+                flow.hold.asked()
                 await self._ready()
                 turn = await stack.enter_async_context(self._turnstile.turn(self._rollout_id, self._ends))
                 reply = await self._asked(dialect, flow, turn, stack)

@@ -17,10 +17,13 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from greenroom.interception import dialects
 from greenroom.interception.completion import OUT_OF_CALLS, OUT_OF_CONTEXT, AnswerError, checked, unusable
 from greenroom.interception.errors import FLOOD, ModelError, RefusedError
 from greenroom.interception.exchange import Pending, Result, Ticket
+from greenroom.interception.hold import Timekeeper
 from greenroom.interception.limits import Limits
+from greenroom.interception.memory import Memory
 from greenroom.interception.pace import Pace
 from greenroom.interception.passage import Passage
 from greenroom.interception.session import Action, Counters, Exchange, Session, fingerprint
@@ -54,6 +57,7 @@ class Route:
         max_turns: int | None,
         limits: Limits,
         passage: Passage | None = None,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self.key = secrets.token_urlsafe(_KEY_BYTES)
         self.identity = identity
@@ -61,10 +65,13 @@ class Route:
         """The one model the agent is told there is."""
         self.passage = passage
         """Where requests go as they are, if it is not to ``answer``."""
+        self.memory = Memory(limits.memory)
+        """What was said before, for an agent that refers to it."""
         self.pace = Pace(limits.per_second, limits.burst)
         self._fault: ModelError | None = None
         self._answer: Answer | None = answer
         self._limits = limits
+        self._timekeeper = timekeeper
         self._session = Session(max_turns, limits.remembered)
         self._pending: dict[bytes, Pending] = {}
         self._slots: anyio.Semaphore | None = None  # most routes wait for their agent to begin
@@ -149,6 +156,7 @@ class Route:
             pending.settle(ModelError("closed", "the attempt has ended"))
         self._pending.clear()
         self._session.close()
+        self.memory.clear()
 
     def _identified(self, call: ModelCall, index: int) -> ModelCall:
         who = self.identity
@@ -168,7 +176,7 @@ class Route:
         return Ticket(self._identified(call, self.counters.calls), pending)
 
     def _start(self, exchange: Exchange) -> Pending:
-        pending = Pending(anyio.current_time() + self._limits.answer_seconds)
+        pending = Pending(anyio.current_time() + self._limits.answer_seconds, self._timekeeper)
         self._pending[exchange.identity] = pending
         return pending
 
@@ -183,20 +191,23 @@ class Route:
             return
         try:
             with scope:
-                result = await self._ask(call)
+                result = await self._ask(pending, call)
             if scope.cancelled_caught:
                 result = ModelError("expired", "the answer took too long", retryable=False)
         finally:
             self._settle(exchange, pending, result)
 
-    async def _ask(self, call: ModelCall) -> Result:
+    async def _ask(self, pending: Pending, call: ModelCall) -> Result:
         try:
             if self._slots is None:
                 self._slots = anyio.Semaphore(self._limits.in_flight, fast_acquire=True)
             async with self._slots:
                 if self._answer is None:
                     return ModelError("closed", "the attempt has ended")
-                return replace(checked(await self._answer(call)), **_OWNERS)
+                pending.asked()
+                answer = replace(checked(await self._answer(call)), **_OWNERS)
+                dialects.remember(call, answer, self.memory)
+                return answer
         except ModelError as error:
             return error
         except AnswerError as error:
@@ -244,6 +255,7 @@ class Routes:
         model: str = "greenroom",
         max_turns: int | None = None,
         passage: Passage | None = None,
+        timekeeper: Timekeeper | None = None,
     ) -> Route:
         """A new route with a key of its own.
 
@@ -257,9 +269,10 @@ class Routes:
             max_turns: Calls the agent may make; the next one is answered with a last word, and marks the route
                 truncated. ``None``: no limit.
             passage: Where requests go as they are, instead of to ``answer``; it counts the agent's calls itself.
+            timekeeper: Told while the model's side holds calls of the agent.
         """
         identity = Identity(rollout_id=rollout_id, task_id=task_id, attempt=attempt, sample=sample)
-        route = Route(answer, identity, model, max_turns, self.limits, passage)
+        route = Route(answer, identity, model, max_turns, self.limits, passage, timekeeper)
         self._routes[_digest(route.key)] = route
         return route
 

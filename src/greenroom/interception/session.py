@@ -25,6 +25,7 @@ from enum import Enum
 import msgspec
 from msgspec import Struct
 
+from greenroom.interception.dialects.responses_memory import own
 from greenroom.messages import ModelCall
 
 
@@ -219,6 +220,7 @@ class Session:
 
 def fingerprint(call: ModelCall, idempotency_key: str = "") -> bytes:
     """What makes two requests the same call: all that is asked, and the idempotency key, if there is one."""
+    call = own(call)
     extra = {name: item for name, item in call.extra.items() if name != "stream_options"}
     asked = (call.dialect, call.model, call.messages, call.tools, call.tool_choice, call.sampling, extra)
     # Agents whose maps have no order, codex among them, write the same fields in another one when they ask again.

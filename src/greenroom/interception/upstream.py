@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from greenroom.interception.backoff import backoff
-from greenroom.interception.dialects import chat_request
+from greenroom.interception.dialects import chat_request, fields
 from greenroom.interception.errors import ModelError
 from greenroom.interception.secret import secret_of
 from greenroom.interception.turnstile import Turnstile
@@ -54,6 +54,7 @@ class UpstreamModel:
         self.turnstile = Turnstile(first_backoff)
         """Where all calls of this server wait while it says so."""
         self._exact: bool | None = None if spec.token_ids else False
+        self._unheard: set[tuple[str, str]] = set()
 
     @property
     def exact(self) -> bool | None:
@@ -66,6 +67,7 @@ class UpstreamModel:
         Raises:
             ModelError: There is none.
         """
+        self._tell_of(call)
         rollout_ends = anyio.current_effective_deadline()
         try:
             with anyio.fail_after(self._spec.timeout):
@@ -79,10 +81,19 @@ class UpstreamModel:
         if session is not None:
             await session.close()
 
+    def _tell_of(self, call: ModelCall) -> None:
+        """Log what the server is not told though the agent asked for it, once for each such field."""
+        for field in fields.unheard(call):
+            if (call.dialect, field) not in self._unheard:
+                self._unheard.add((call.dialect, field))
+                _log.warning(
+                    "an agent asks for what the model server cannot be told", dialect=call.dialect, field=field
+                )
+
     async def _persist(self, call: ModelCall, rollout_ends: float) -> Completion:
-        fields = chat_request.encode(call, self._spec.model)
+        body = chat_request.encode(call, self._spec.model)
         attempt = 1
-        while isinstance(outcome := await self._try(fields, call.rollout_id, rollout_ends), Failure):
+        while isinstance(outcome := await self._try(body, call.rollout_id, rollout_ends), Failure):
             if outcome.repeats or not outcome.passing or attempt >= self._spec.attempts:
                 raise outcome.error
             if (spent := self.turnstile.spent(call.rollout_id)) is not None:
@@ -105,9 +116,9 @@ class UpstreamModel:
             _log.warning("the model server ends answers for a reason that is not known", reason=escape(word))
             self._unknown = {*self._unknown, word} if len(self._unknown) < _WORDS else {word}
 
-    async def _try(self, fields: dict[str, Any], rollout_id: str, rollout_ends: float) -> Completion | Failure:
+    async def _try(self, body: dict[str, Any], rollout_id: str, rollout_ends: float) -> Completion | Failure:
         async with self.turnstile.turn(rollout_id, rollout_ends) as turn:
-            outcome = await self._ask(fields)
+            outcome = await self._ask(body)
             if not isinstance(outcome, Failure):
                 turn.succeeded()
             elif outcome.passing and not outcome.repeats:
@@ -116,29 +127,29 @@ class UpstreamModel:
                 turn.heard()
         return outcome
 
-    async def _ask(self, fields: dict[str, Any]) -> Completion | Failure:
+    async def _ask(self, body: dict[str, Any]) -> Completion | Failure:
         if self._exact is False:
-            return await self._post(fields)
-        outcome = await self._post({**fields, **_EXACT})
+            return await self._post(body)
+        outcome = await self._post({**body, **_EXACT})
         if isinstance(outcome, Completion):
             self._exact = True
         elif outcome.rejected and self._exact is None:
-            return await self._ask_plainly(fields)
+            return await self._ask_plainly(body)
         # Once it has given tokens, a rejection is about the call; falling back would lose tokens silently.
         return outcome
 
-    async def _ask_plainly(self, fields: dict[str, Any]) -> Completion | Failure:
-        outcome = await self._post(fields)
+    async def _ask_plainly(self, body: dict[str, Any]) -> Completion | Failure:
+        outcome = await self._post(body)
         if isinstance(outcome, Completion) and self._exact is None:
             self._exact = False
             _log.warning("the model server gives no token ids, so no turn will have any", model=self._spec.model)
         return outcome
 
-    async def _post(self, fields: dict[str, Any]) -> Completion | Failure:
+    async def _post(self, body: dict[str, Any]) -> Completion | Failure:
         headers = {"content-type": "application/json"}
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
-        request = self._open().post(self._url, data=msgspec.json.encode(fields), headers=headers, allow_redirects=False)
+        request = self._open().post(self._url, data=msgspec.json.encode(body), headers=headers, allow_redirects=False)
         try:
             async with request as response:
                 return judge(response.status, response.headers, await response.read(), self._key)

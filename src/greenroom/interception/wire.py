@@ -7,6 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from greenroom.interception.memory import Memory
+
 BodyReader = Callable[[int], Awaitable[bytes]]
 """Reads a body of at most so many bytes; raises `RefusedError` when it is larger, broken or too slow."""
 
@@ -21,6 +23,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """Names in lower case."""
     body: bytes | BodyReader = b""
     query: Mapping[str, str] = field(default_factory=dict[str, str])
+    memory: Memory | None = None
+    """What the attempt said before; ``None`` where that is known elsewhere, at a provider say."""
 
     def __repr__(self) -> str:
         # The headers, or the query, hold the key.

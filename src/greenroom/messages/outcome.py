@@ -68,6 +68,11 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     """What the task wants kept of what the agent left, by relative path. Hostile input."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds per phase."""
+    agent_seconds: float = 0.0
+    """From the agent's start to its end, without those of ``model_seconds``."""
+    model_seconds: float = 0.0
+    """Those during which the model's side held at least one call of the agent: at its model, at a `Gate`, with a host
+    tool, in ``engine.pause()``."""
     agent_exit_code: int | None = None
     agent_log: str = ""
     """What the agent printed, its last 64 KiB. Hostile input: escape before showing."""
@@ -101,6 +106,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Every attempt, the last one is the one that counts."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds: ``queued``, ``total``, and per phase over all attempts."""
+    agent_seconds: float = 0.0
+    """Over all attempts."""
+    model_seconds: float = 0.0
+    """Over all attempts."""
     unsafe: tuple[str, ...] = ()
     """What weakened isolation, if anything did."""
     created: str = ""

@@ -47,13 +47,20 @@ class Launch(Struct, frozen=True, kw_only=True):
     """A Python interpreter as seen in the sandbox: what agents written in plain Python run on."""
     max_turns: int | None = None
     seconds: float
-    """Agent budget."""
+    """Agent budget, without the time for which its model's side holds its calls."""
+    model_wait: float = 0.0
+    """Seconds for which the model's side may hold calls beside that."""
     approvals: tuple[str, ...] = ()
     """Arguments that let the agent use what the spec's ``approve`` permits."""
     mcp_servers: tuple[McpServer, ...] = ()
     """What the spec's field of this name says."""
     solution: Solution | None = None
     """How the task is solved, for agents that are given it."""
+
+    @property
+    def reply_seconds(self) -> float:
+        """What an agent that waits no longer than it is told has to be told: more than any reply may take."""
+        return self.seconds + self.model_wait
 
     @property
     def root_url(self) -> str:

@@ -71,7 +71,14 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deadline: float | None = None
     """Budget of the whole rollout, from boot to clean-up, every attempt. ``None``: the engine's."""
     agent_timeout: float | None = None
-    """Budget of the agent within the deadline. ``None``: what the deadline leaves."""
+    """Budget of the agent within the deadline, without the time for which its model's side holds its calls. ``None``:
+    what the deadline leaves, with that time."""
+    model_wait: float | None = None
+    """For how long the model's side may hold calls, over all attempts, before that counts as the agent's time. 0: it
+    counts from the first moment. ``None``: the engine's."""
+    retry_with: float | None = None
+    """What an attempt after the first must be able to give its agent, or it is not made: up to 1 a share of what the
+    first one's agent had, above 1 seconds. ``None``: all of it, or half where nothing but the deadline bounds it."""
     setup_timeout: float = 300.0
     verify_timeout: float = 120.0
     """Budget of all verify commands together."""

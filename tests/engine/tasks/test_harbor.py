@@ -38,7 +38,8 @@ def test_a_directory_is_a_task(tmp_path: Path) -> None:
     assert (task.reward, task.reward_files) == ("file", ("/logs/verifier/reward.json", "/logs/verifier/reward.txt"))
     assert (task.agent_timeout, task.verify_timeout, task.verifier) == (60.0, 30.0, "shared")
     assert task.deadline is not None
-    assert task.deadline > 60.0 + 30.0 + 600.0
+    # Time to build, for two agents, for a model that is waited for, and for the verifier.
+    assert task.deadline > 600.0 + 2 * 60.0 + 600.0 + 30.0
     assert task.solution is not None
     assert task.solution.commands == ("/solution/solve.sh",)
     assert task.artifacts == (Artifact(source="/logs/artifacts"),)

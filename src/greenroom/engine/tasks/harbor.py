@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from greenroom.engine.settings import MODEL_WAIT
 from greenroom.engine.tasks.errors import FileProblem
 from greenroom.engine.tasks.harbor_environment import environment, own_image, size_problems, verify_environment
 from greenroom.engine.tasks.harbor_refusals import refusals
@@ -29,7 +30,9 @@ _REWARDS = ("/logs/verifier/reward.json", "/logs/verifier/reward.txt")
 _MOST = 64 << 20
 """Bytes of a directory that is uploaded: they are in memory while they are."""
 _SLACK = 120.0
-"""Seconds of a rollout beside building, agent and verifier."""
+"""Seconds of a rollout beside building, agent, model and verifier."""
+_ATTEMPTS = 2
+"""For how many agents there is time, should the first sandbox be lost."""
 
 
 def is_harbor(path: Path, document: Table) -> bool:
@@ -84,8 +87,8 @@ def _table(task: TaskTable, path: Path) -> Table:
         "metadata": _metadata(task),
     }
     if task.agent.timeout_sec is not None:
-        seconds = task.environment.build_timeout_sec + task.agent.timeout_sec + verifier.timeout_sec
-        table |= {"agent_timeout": task.agent.timeout_sec, "deadline": seconds + _SLACK}
+        once = task.environment.build_timeout_sec + verifier.timeout_sec + MODEL_WAIT + _SLACK
+        table |= {"agent_timeout": task.agent.timeout_sec, "deadline": once + _ATTEMPTS * task.agent.timeout_sec}
     return table
 
 

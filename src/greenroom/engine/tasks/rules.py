@@ -183,6 +183,8 @@ CHECKS: dict[str, Callable[[Any], Iterator[str]]] = {
     "agent_user": _text,
     "deadline": _seconds,
     "agent_timeout": _seconds,
+    "model_wait": _from_zero,
+    "retry_with": _from_zero,
     "setup_timeout": _seconds,
     "verify_timeout": _seconds,
     "max_turns": _turns,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from greenroom.interception.dialects import anthropic, google
+from greenroom.interception.dialects import anthropic, google, responses_memory
 from greenroom.interception.dialects.anthropic import AnthropicDialect
 from greenroom.interception.dialects.base import Dialect, Operation, Stream
 from greenroom.interception.dialects.chat import ChatDialect
 from greenroom.interception.dialects.google import GoogleDialect
 from greenroom.interception.dialects.responses import ResponsesDialect
+from greenroom.interception.memory import Memory
+from greenroom.messages import Completion, ModelCall
 
 __all__ = [
     "DIALECTS",
@@ -25,6 +27,7 @@ __all__ = [
     "ResponsesDialect",
     "Stream",
     "find",
+    "remember",
     "speaker",
 ]
 
@@ -48,3 +51,9 @@ def find(path: str, headers: Mapping[str, str]) -> tuple[Dialect, Operation] | N
 def speaker(headers: Mapping[str, str]) -> Dialect:
     """The dialect of whoever asks for a path that is of none, as far as the headers tell."""
     return next((dialect for sign, dialect in _SIGNED.items() if sign in headers), FALLBACK)
+
+
+def remember(call: ModelCall, answer: Completion, memory: Memory) -> None:
+    """Keep what the agent may refer to later, in the one dialect in which it can."""
+    if call.dialect == "responses":
+        responses_memory.remember(call, answer, memory)

@@ -1,8 +1,8 @@
 """Anthropic Messages: content blocks of a request, in neutral words.
 
 A block of a kind that has no neutral word, a document say, stays whole in what is left of its message. The model reads
-its text if it has one, and otherwise a note that it was there: left out, the model would answer another conversation
-than the agent has. Kinds that are new to us do not end an agent either.
+its text if it has one, under a note of what it is called, and otherwise a note that it was there: left out, the model
+would answer another conversation than the agent has. Kinds that are new to us do not end an agent either.
 
 The kinds of blocks are those of https://platform.claude.com/docs/en/api/messages.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from greenroom.interception.dialects import arguments, value
+from greenroom.interception.dialects import arguments, documents, value
 from greenroom.messages import Image, Part, Role, Text, Thinking, ToolResult, ToolUse
 
 _Fields = dict[str, Any]
@@ -97,12 +97,40 @@ def _result_block(fields: _Fields) -> Text | Image:
 
 def _note(kind: str, fields: _Fields) -> Text:
     """What a model without eyes for such a block reads in its place."""
+    names = [name for field in _NAMES if isinstance(name := fields.get(field), str)]
+    note = f"[{kind}: {names[0]}]" if names else f"[{kind}]"
+    words = _words(kind, fields)
+    if words is None:
+        return Text(note)
+    # A document without a name is nothing but its words.
+    return Text(words if kind == "document" and not names else documents.headed(note, words))
+
+
+def _words(kind: str, fields: _Fields) -> str | None:
+    """What a block says in plain text, ``None`` if it says nothing."""
+    if kind == "search_result":
+        return "\n".join([value.as_text(fields.get("source"), "source"), *_texts(fields.get("content"), "content")])
+    if kind == "compaction":
+        return value.optional_text(fields.get("content"), "content")
     given = fields.get("source")
     source = cast("_Fields", given) if isinstance(given, dict) else {}
-    if source.get("type") == "text":
-        return Text(value.as_text(source.get("data"), "source.data"))
-    names = [name for field in _NAMES if isinstance(name := fields.get(field), str)]
-    return Text(f"[{kind}: {names[0]}]" if names else f"[{kind}]")
+    match source.get("type"):
+        case "text":
+            return value.as_text(source.get("data"), "source.data")
+        case "content":
+            return "\n".join(_texts(source.get("content"), "source.content"))
+        case "base64" if isinstance(data := source.get("data"), str):
+            return documents.text_of(str(source.get("media_type")), data)
+        case _:
+            return None
+
+
+def _texts(content: object, where: str) -> list[str]:
+    """The texts of blocks that stay whole; of others, an image say, a note."""
+    if isinstance(content, str):
+        return [content]
+    blocks = [value.as_object(block, f"{where}[{at}]") for at, block in enumerate(value.as_list(content, where))]
+    return [text if isinstance(text := block.get("text"), str) else f"[{block.get('type')}]" for block in blocks]
 
 
 def _said(fields: _Fields, name: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenroom.interception.dialects import anthropic_content, value
+from greenroom.interception.dialects import anthropic_content, translation, value
 from greenroom.interception.dialects.turns import apart
 from greenroom.messages import ChatMessage, ModelCall, Role, Sampling, Text, Tool
 
@@ -48,6 +48,7 @@ def decode(body: bytes) -> ModelCall:
     fields.update({name: fields_left for name, fields_left in left.items() if fields_left})
     # All that was not read word by word, and may nest.
     value.check_depth([fields, *(tool.parameters for tool in call.tools)])
+    translation.asked(call)
     return call
 
 

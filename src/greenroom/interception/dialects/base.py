@@ -21,7 +21,7 @@ from greenroom.specs import Dialect as DialectName
 class Operation(Struct, frozen=True):
     """What a path is for. ``complete`` needs a model; every other name is a side request the dialect answers itself."""
 
-    name: Literal["complete", "models", "model", "count_tokens"]
+    name: Literal["complete", "models", "model", "count_tokens", "conversation"]
     method: Literal["GET", "POST"]
 
 

@@ -1,14 +1,14 @@
 """OpenAI chat completions: the content of messages, both ways.
 
-A part of a kind that has no neutral word, a video say, is a note that it is there to whoever reads the call; an
-upstream of this dialect gets the content as the agent wrote it.
+A file that holds plain text is text. A part of another kind that has no neutral word, a video say, is a note that it
+is there to whoever reads the call; an upstream of this dialect gets it as the agent wrote it.
 """
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from greenroom.interception.dialects import value
+from greenroom.interception.dialects import documents, value
 from greenroom.messages import Image, Text
 
 _Fields = dict[str, Any]
@@ -23,7 +23,7 @@ def read(message: _Fields) -> tuple[Text | Image, ...]:
         return (Text(content),)
     parts = tuple(value.each(content, "content", _part)[0])
     if parts and not all(map(_is_plain, cast("list[_Fields]", content))):
-        message["content"] = content
+        message["content"] = [_readable(part) for part in cast("list[_Fields]", content)]
     return parts
 
 
@@ -49,7 +49,34 @@ def _part(part: _Fields) -> Text | Image:
         return _image(part.get("image_url"))
     if kind in ("text", "refusal"):
         return Text(value.as_text(part.get(kind), kind))
-    return Text(f"[{kind}]")
+    return Text(_file(part) or "\n".join([f"[{kind}]", *_texts(part.get(kind))]))
+
+
+def _texts(content: object) -> list[str]:
+    """Texts within a part of another kind, as Mistral has its thoughts."""
+    items = cast("list[object]", content) if isinstance(content, list) else []
+    found = [cast("_Fields", item).get("text") for item in items if isinstance(item, dict)]
+    return [text for text in found if isinstance(text, str)]
+
+
+def _file(part: _Fields) -> str | None:
+    """What a file says, under its name; its name alone when it is no text."""
+    file = part.get("file") if part["type"] == "file" else None
+    if not isinstance(file, dict):
+        return None
+    fields = cast("_Fields", file)
+    name = fields.get("filename")
+    note = f"[file: {name}]" if isinstance(name, str) else "[file]"
+    text = documents.text_of_url(fields.get("file_data"))
+    return note if text is None else documents.headed(note, text)
+
+
+def _readable(part: _Fields) -> _Fields:
+    """The part, as text if it is a file that holds text: hardly a server takes files."""
+    file = part.get("file") if part.get("type") == "file" else None
+    if isinstance(file, dict) and documents.text_of_url(cast("_Fields", file).get("file_data")) is not None:
+        return {"type": "text", "text": _file(part)}
+    return part
 
 
 def _image(image: object) -> Image:

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from greenroom.interception.dialects import sse
+from greenroom.interception.dialects import chat_functions, sse
 from greenroom.interception.dialects.chat_request import encode_tool_use, wants_usage, with_more
 from greenroom.interception.errors import Refusal
 from greenroom.interception.finish import told
-from greenroom.messages import Completion, FinishReason, ModelCall, Thinking, ToolUse, Usage
+from greenroom.messages import Completion, ModelCall, Thinking, ToolUse, Usage
 
 _Fields = dict[str, Any]
 
@@ -30,7 +30,7 @@ def encode(completion: Completion, call: ModelCall) -> bytes:
         "index": 0,
         "message": _message(completion, call),
         "logprobs": None,
-        "finish_reason": finish_reason(completion),
+        "finish_reason": chat_functions.finish(finish_reason(completion), call),
     }
     head = _head(call, "chat.completion")
     return msgspec.json.encode({**head, "choices": [choice], "usage": _usage(completion.usage)})
@@ -43,7 +43,7 @@ def error(refusal: Refusal) -> bytes:
 
 def _error(refusal: Refusal) -> _Fields:
     kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error")
-    return {"message": refusal.message, "type": kind, "param": None, "code": None}
+    return {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}
 
 
 def models(name: str) -> bytes:
@@ -80,11 +80,10 @@ class ChatStream:
         for name, text in _texts(completion):
             for piece in self._cut(text):
                 yield self._delta({name: piece})
-        for index, use in enumerate(_uses(completion, self._call)):
-            yield from self._tool_call(index, use, _more(completion, "tool_calls"))
+        yield from self._tool_calls(_uses(completion, self._call), _more(completion, "tool_calls"))
         if more := _more(completion, "message"):
             yield self._delta(more)
-        yield self._delta({}, finish_reason(completion))
+        yield self._delta({}, chat_functions.finish(finish_reason(completion), self._call))
         if self._usage:
             yield self._event({"choices": [], "usage": _usage(completion.usage)})
 
@@ -100,6 +99,17 @@ class ChatStream:
         """
         return sse.event(msgspec.json.encode({"error": {**_error(refusal), "code": int(refusal.status)}}))
 
+    def _tool_calls(self, uses: list[ToolUse], more: _Fields) -> Iterator[bytes]:
+        if uses and chat_functions.is_old(self._call):
+            yield self._delta(chat_functions.told([encode_tool_use(use) for use in uses], self._call))
+            return
+        customs = chat_functions.customs(self._call)
+        for index, use in enumerate(uses):
+            if use.name in customs:
+                yield self._delta({"tool_calls": [{"index": index, **chat_functions.as_custom(encode_tool_use(use))}]})
+            else:
+                yield from self._tool_call(index, use, more)
+
     def _tool_call(self, index: int, use: ToolUse, more: _Fields) -> Iterator[bytes]:
         head = with_more(encode_tool_use(ToolUse(use.id, use.name, "")), more)
         yield self._delta({"tool_calls": [{"index": index, **head}]})
@@ -110,7 +120,7 @@ class ChatStream:
         for start in range(0, len(text), self._piece):
             yield text[start : start + self._piece]
 
-    def _delta(self, delta: _Fields, finish: FinishReason | None = None) -> bytes:
+    def _delta(self, delta: _Fields, finish: str | None = None) -> bytes:
         return self._event({"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]})
 
     def _event(self, fields: _Fields) -> bytes:
@@ -123,7 +133,7 @@ def _message(completion: Completion, call: ModelCall) -> _Fields:
     fields.update({name: text for name, text in _texts(completion) if text})
     more = _more(completion, "tool_calls")
     if uses := [with_more(encode_tool_use(use), more) for use in _uses(completion, call)]:
-        fields["tool_calls"] = uses
+        fields.update(chat_functions.told(uses, call))
     elif fields["content"] is None:
         fields["content"] = ""
     return fields

@@ -3,7 +3,8 @@
 Reading: what has a neutral word goes to it; everything else stays in ``ModelCall.extra``: fields of the body under
 their own names, fields of single messages and tools under ``messages`` and ``tools``, by position. Writing puts it
 all back, so an upstream of this dialect misses nothing. Content that has more to it than text and images stays whole
-in what is left of its message; fields of tool calls do by the call's id.
+in what is left of its message; fields of tool calls do by the call's id. Functions from before there were
+tools are said as tools (`greenroom.interception.dialects.chat_functions`).
 
 The shapes are those of the OpenAI API reference, plus ``reasoning_content`` (``reasoning``, ``reasoning_text``) on
 assistant messages as vLLM, DeepSeek and OpenRouter use it.
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from greenroom.interception.dialects import chat_content, value
+from greenroom.interception.dialects import arguments, chat_content, chat_functions, free_text, translation, value
 from greenroom.messages import (
     ChatMessage,
     Image,
@@ -37,6 +38,7 @@ _ROLES: dict[str, Role] = {
     "user": "user",
     "assistant": "assistant",
     "tool": "tool",
+    "function": "tool",
 }
 _REASONING = ("reasoning_content", "reasoning", "reasoning_text")
 _CHOICES = ("auto", "none", "required")
@@ -45,7 +47,7 @@ _CHOICES = ("auto", "none", "required")
 def decode(body: bytes) -> ModelCall:
     """Read the body of a chat completions request. Raises `DialectError`."""
     fields = value.parse(body)
-    messages, message_extra = value.each(fields.pop("messages", None), "messages", _message)
+    messages, message_extra = value.each(fields.pop("messages", None), "messages", _Reader().message)
     tools, tool_extra = value.each(fields.pop("tools", None), "tools", _tool)
     if not messages:
         value.fail("messages", "at least one message")
@@ -56,8 +58,8 @@ def decode(body: bytes) -> ModelCall:
         dialect="chat",
         model=value.as_text(fields.pop("model", None), "model"),
         messages=tuple(messages),
-        tools=tuple(tool for tool in tools if tool is not None),
-        tool_choice=_tool_choice(fields),
+        tools=(*(tool for tool in tools if tool is not None), *chat_functions.tools(fields)),
+        tool_choice=_tool_choice(fields) or chat_functions.choice(fields),
         sampling=_sampling(fields),
         stream=value.as_flag(fields.pop("stream", None), "stream"),
         extra=fields,
@@ -69,21 +71,30 @@ def decode(body: bytes) -> ModelCall:
     return call
 
 
-def _message(fields: _Fields) -> ChatMessage:
-    name = value.as_text(fields.pop("role", None), "role")
-    role = _ROLES.get(name)
-    if role is None:
-        value.fail("role", "one of " + ", ".join(_ROLES))
-    if name == "developer":
-        fields["role"] = name
-    content = chat_content.read(fields)
-    if role == "tool":
-        return ChatMessage(
-            role, (ToolResult(value.as_text(fields.pop("tool_call_id", None), "tool_call_id"), content),)
-        )
-    if role == "assistant":
-        return ChatMessage(role, (*_reasoning(fields), *content, *_tool_uses(fields)))
-    return ChatMessage(role, content)
+class _Reader:
+    """Reads messages one after another, and remembers the call that a message of the role ``function`` answers."""
+
+    def __init__(self) -> None:
+        self._calls = chat_functions.Calls()
+
+    def message(self, fields: _Fields) -> ChatMessage:
+        name = value.as_text(fields.pop("role", None), "role")
+        role = _ROLES.get(name)
+        if role is None:
+            value.fail("role", "one of " + ", ".join(_ROLES))
+        if name == "developer":
+            fields["role"] = name
+        content = chat_content.read(fields)
+        if name == "function":
+            return ChatMessage(role, (ToolResult(self._calls.answered(fields), content),))
+        if role == "tool":
+            return ChatMessage(
+                role, (ToolResult(value.as_text(fields.pop("tool_call_id", None), "tool_call_id"), content),)
+            )
+        if role == "assistant":
+            uses = (*_tool_uses(fields), *self._calls.made(fields))
+            return ChatMessage(role, (*_reasoning(fields), *content, *uses))
+        return ChatMessage(role, content)
 
 
 def _reasoning(fields: _Fields) -> tuple[Thinking, ...]:
@@ -104,11 +115,13 @@ def _tool_uses(fields: _Fields) -> list[ToolUse]:
 
 
 def _tool_use(call: _Fields) -> ToolUse:
+    if call.get("type") == "custom":
+        return _custom_use(call)
     function = value.as_object(call.pop("function", None), "function")
     use = ToolUse(
         id=value.as_text(call.pop("id", None), "id"),
         name=value.as_text(function.pop("name", None), "function.name"),
-        arguments=value.as_text(function.pop("arguments", None), "function.arguments"),
+        arguments=_arguments(function.pop("arguments", None)),
     )
     if call.get("type") in ("function", None):
         call.pop("type", None)
@@ -117,8 +130,24 @@ def _tool_use(call: _Fields) -> ToolUse:
     return use
 
 
+def _arguments(given: object) -> str:
+    """The text; servers other than OpenAI's take an object as well."""
+    if isinstance(given, dict):
+        return arguments.written(cast("_Fields", given))
+    return value.as_text(given, "function.arguments")
+
+
+def _custom_use(call: _Fields) -> ToolUse:
+    id = value.as_text(call.pop("id", None), "id")
+    custom = value.as_object(call.pop("custom", None), "custom")
+    name, text = (value.as_text(custom.get(field), f"custom.{field}") for field in ("name", "input"))
+    return ToolUse(id, name, free_text.given(text))
+
+
 def _tool(fields: _Fields) -> Tool | None:
     """A function; ``None`` for the kinds of tool that have no neutral word, which stay whole in ``fields``."""
+    if fields.get("type") == "custom":
+        return chat_functions.custom(fields)
     if fields.get("type") not in ("function", None):
         return None
     fields.pop("type", None)
@@ -142,6 +171,10 @@ def _tool_choice(fields: _Fields) -> str | None:
     if choice is None or isinstance(choice, str):
         return choice
     chosen = value.as_object(choice, "tool_choice")
+    if chosen.get("type") == "custom":
+        fields["tool_choice"] = choice
+        custom = value.as_object(chosen.get("custom"), "tool_choice.custom")
+        return value.as_text(custom.get("name"), "tool_choice.custom.name")
     if chosen.get("type") not in ("function", None):
         fields["tool_choice"] = choice
         return None
@@ -156,15 +189,9 @@ def _sampling(fields: _Fields) -> Sampling:
         max_tokens=classic if modern is None else modern,
         temperature=value.optional_number(fields.pop("temperature", None), "temperature"),
         top_p=value.optional_number(fields.pop("top_p", None), "top_p"),
-        stop=_stop(fields.pop("stop", None)),
+        stop=value.texts(fields.pop("stop", None), "stop"),
         seed=value.optional_integer(fields.pop("seed", None), "seed"),
     )
-
-
-def _stop(stop: object) -> tuple[str, ...]:
-    if isinstance(stop, str):
-        return (stop,)
-    return tuple(value.as_text(item, f"stop[{at}]") for at, item in enumerate(value.as_list(stop, "stop")))
 
 
 def _check_stream_options(fields: _Fields) -> None:
@@ -183,18 +210,26 @@ def wants_usage(call: ModelCall) -> bool:
 def encode(call: ModelCall, model: str) -> _Fields:
     """Write a call as the body of a chat completions request that is not streamed, for ``model``.
 
-    Only a call of this dialect brings its ``extra`` along; the fields of another dialect would mean nothing here.
+    What a call of this dialect has beyond our words goes along as it came; what one of another dialect asks for is
+    translated, as far as there are words for it.
     """
-    extra = dict(call.extra) if call.dialect == "chat" else {}
-    left_messages, left_tools = extra.pop("messages", {}), extra.pop("tools", {})
-    extra.pop("stream_options", None)
+    extra, left_messages, left_tools = _beyond(call)
     fields = {"model": model, "messages": list(_messages(call.messages, left_messages)), **extra}
-    if tools := _tools(call.tools, left_tools):
+    if tools := _tools(translation.offered(call), left_tools):
         fields["tools"] = tools
-    if call.tool_choice is not None:
+    if call.tool_choice is not None and "tool_choice" not in extra:
         fields["tool_choice"] = _encode_choice(call.tool_choice)
     fields.update(_encode_sampling(call.sampling, modern="max_completion_tokens" in extra))
     return fields
+
+
+def _beyond(call: ModelCall) -> tuple[_Fields, dict[str, _Fields], dict[str, _Fields]]:
+    """What there is beyond our words: in the body, in its messages and in its tools, by their positions."""
+    if call.dialect != "chat":
+        return translation.asked(call), {}, translation.strict(call)
+    extra = {name: content for name, content in call.extra.items() if name not in chat_functions.OLD}
+    extra.pop("stream_options", None)
+    return extra, extra.pop("messages", {}), extra.pop("tools", {})
 
 
 def _messages(messages: tuple[ChatMessage, ...], left: dict[str, _Fields]) -> Iterator[_Fields]:
@@ -217,6 +252,8 @@ def _restored(fields: _Fields, left: _Fields) -> _Fields:
 def with_more(use: _Fields, more: _Fields) -> _Fields:
     """A tool call with what ``more`` has for its id."""
     extra: _Fields = more.get(use["id"]) or {}
+    if extra.get("type") == "custom":
+        return chat_functions.as_custom(use)
     return {**extra, **use, "function": {**extra.get("function", {}), **use["function"]}}
 
 
@@ -251,10 +288,13 @@ def encode_tool_use(use: ToolUse) -> _Fields:
 def _tools(tools: tuple[Tool, ...], left: dict[str, _Fields]) -> list[_Fields]:
     done: list[_Fields] = []
     rest = iter(tools)
-    for at in range(len(tools) + sum("type" in fields for fields in left.values())):
+    for at in range(len(tools) + sum(fields.get("type", "custom") != "custom" for fields in left.values())):
         fields = left.get(str(at), {})
-        # Leftovers that still say what type they are were never functions: they go as they came.
-        done.append(fields if "type" in fields else _encode_tool(next(rest), fields))
+        if fields.get("type", "custom") == "custom":
+            tool = next(rest)
+            done.append(fields if "type" in fields else _encode_tool(tool, fields))
+        else:
+            done.append(fields)
     return done
 
 

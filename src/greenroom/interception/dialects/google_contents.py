@@ -24,7 +24,7 @@ _NOTHING = Text("")
 
 def read(contents: object) -> tuple[tuple[ChatMessage, ...], dict[str, _Fields]]:
     """The conversation, and what is left of each content by its position. Raises `DialectError`."""
-    found, left = value.each(contents, "contents", _Reader().content)
+    found, left = value.each(value.one_or_more(contents), "contents", _Reader().content)
     turns = joined(message for messages in found for message in messages)
     return tuple(_solid(turn) if turn.role == "assistant" else turn for turn in turns), left
 
@@ -36,7 +36,7 @@ def instruction(content: object) -> tuple[ChatMessage, ...]:
     if isinstance(content, str):
         return (ChatMessage("system", (Text(content),)),)
     fields = renamed(value.as_object(content, "systemInstruction"))
-    parts = value.each(fields.get("parts"), "systemInstruction.parts", _instruction)[0]
+    parts = value.each(value.one_or_more(fields.get("parts")), "systemInstruction.parts", _instruction)[0]
     return (ChatMessage("system", tuple(parts)),) if parts else ()
 
 
@@ -62,7 +62,7 @@ class _Reader:
         if role == "assistant" != self._last:
             self._turn, self._in_turn, self._thought = self._turn + 1, 0, False
         self._last = role
-        parts, left = value.each(fields.pop("parts", None), "parts", self._part)
+        parts, left = value.each(value.one_or_more(fields.pop("parts", None)), "parts", self._part)
         if left:
             fields["parts"] = left
         return tuple(apart(tuple(parts))) if role == "user" else (ChatMessage(role, self._with_thoughts(parts)),)
@@ -98,7 +98,7 @@ class _Reader:
         given = value.optional_text(fields.get("id"), "functionResponse.id")
         name = value.as_text(fields.get("name"), "functionResponse.name")
         response = value.optional_object(fields.get("response"), "functionResponse.response")
-        attached = value.each(fields.get("parts"), "functionResponse.parts", _attached)[0]
+        attached = value.each(value.one_or_more(fields.get("parts")), "functionResponse.parts", _attached)[0]
         output, is_error = said(response)
         return ToolResult(self._answered(name, given), (Text(output), *attached), is_error)
 

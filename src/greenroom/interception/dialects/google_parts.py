@@ -1,7 +1,8 @@
 """Google: single parts of a content, in neutral words.
 
-A part of a kind that has no neutral word, a document say, stays whole in what is left of its content, and the model
-reads a note that it was there: left out, the model would answer another conversation than the agent has.
+A document of plain text is text. A part of another kind that has no neutral word, a video say, is a note that it was
+there: left out, the model would answer another conversation than the agent has. Both stay whole in what is left of
+their content.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
-from greenroom.interception.dialects import value
+from greenroom.interception.dialects import documents, value
 from greenroom.interception.dialects.google_names import decoded, renamed, standard
 from greenroom.messages import Image, Text, Thinking
 
@@ -49,11 +50,23 @@ def other(fields: _Fields) -> Text:
     """What a model without a sense for such a part reads in its place."""
     kind = next((name for name in fields if name not in _BESIDE), None)
     if kind is not None:
-        inner = fields[kind]
-        media = cast("_Fields", inner).get("mimeType") if isinstance(inner, dict) else None
-        return Text(f"[{kind}: {media}]" if isinstance(media, str) else f"[{kind}]")
+        return Text(_noted(kind, fields[kind]))
     # A signature may come on its own; then there is nothing else to say.
-    return Text("") if "thoughtSignature" in fields else value.fail("text", "it, or another kind of part")
+    if "thoughtSignature" in fields:
+        return Text("")
+    beside = next(iter(fields), None)
+    return value.fail("text", "it, or another kind of part") if beside is None else Text(f"[{beside}]")
+
+
+def _noted(kind: str, inner: object) -> str:
+    """The text of a document that holds text, under its name if it has one; a note that a part is there otherwise."""
+    media = cast("_Fields", inner) if isinstance(inner, dict) else {}
+    mime, data, name = (media.get(field) for field in ("mimeType", "data", "displayName"))
+    if isinstance(mime, str) and isinstance(data, str):
+        text = documents.text_of(mime, standard(data))
+        if text is not None:
+            return documents.headed(f"[{kind}: {name}]", text) if isinstance(name, str) else text
+    return f"[{kind}: {mime}]" if isinstance(mime, str) else f"[{kind}]"
 
 
 def said(response: _Fields) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenroom.interception.dialects import google_contents, value
+from greenroom.interception.dialects import google_contents, translation, value
 from greenroom.interception.dialects.google_names import renamed
 from greenroom.interception.dialects.google_schema import json_schema
 from greenroom.messages import ModelCall, Sampling, Tool
@@ -36,7 +36,7 @@ def _call(fields: _Fields, model: str, *, stream: bool) -> ModelCall:
     messages, content_extra = google_contents.read(fields.pop("contents", None))
     if not messages:
         value.fail("contents", "at least one content")
-    tools, tool_extra = value.each(fields.pop("tools", None), "tools", _tools)
+    tools, tool_extra = value.each(value.one_or_more(fields.pop("tools", None)), "tools", _tools)
     call = ModelCall(
         id="",
         dialect="google",
@@ -51,6 +51,7 @@ def _call(fields: _Fields, model: str, *, stream: bool) -> ModelCall:
     fields.update({name: left for name, left in (("contents", content_extra), ("tools", tool_extra)) if left})
     # All that was not read word by word, and may nest.
     value.check_depth([fields, *(tool.parameters for tool in call.tools)])
+    translation.asked(call)
     return call
 
 
@@ -62,7 +63,7 @@ def wants_thoughts(call: ModelCall) -> bool:
 
 def _tools(fields: _Fields) -> list[Tool]:
     declarations = renamed(fields).pop("functionDeclarations", None)
-    found, left = value.each(declarations, "functionDeclarations", _declaration)
+    found, left = value.each(value.one_or_more(declarations), "functionDeclarations", _declaration)
     if left:
         fields["functionDeclarations"] = left
     return found
@@ -93,9 +94,9 @@ def _tool_choice(config: object) -> str | None:
     mode = value.optional_text(calling.get("mode"), f"{where}.mode") or "MODE_UNSPECIFIED"
     if mode.upper() not in _MODES:
         value.fail(f"{where}.mode", "one of " + ", ".join(_MODES))
-    allowed = value.as_list(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
+    allowed = value.texts(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
     if mode.upper() == "ANY" and len(allowed) == 1:
-        return value.as_text(allowed[0], f"{where}.allowedFunctionNames[0]")
+        return allowed[0]
     return _MODES[mode.upper()]
 
 
@@ -103,13 +104,11 @@ def _sampling(fields: _Fields) -> Sampling:
     config = renamed(value.optional_object(fields.pop("generationConfig", None), "generationConfig"))
     if config.pop("candidateCount", None) not in (None, 1):
         value.fail("generationConfig.candidateCount", "1")
-    where = "generationConfig.stopSequences"
-    stop = value.as_list(config.pop("stopSequences", None), where)
     sampling = Sampling(
         max_tokens=value.optional_integer(config.pop("maxOutputTokens", None), "generationConfig.maxOutputTokens"),
         temperature=value.optional_number(config.pop("temperature", None), "generationConfig.temperature"),
         top_p=value.optional_number(config.pop("topP", None), "generationConfig.topP"),
-        stop=tuple(value.as_text(item, f"{where}[{at}]") for at, item in enumerate(stop)),
+        stop=value.texts(config.pop("stopSequences", None), "generationConfig.stopSequences"),
         seed=value.optional_integer(config.pop("seed", None), "generationConfig.seed"),
     )
     if thinking := value.optional_object(config.pop("thinkingConfig", None), "generationConfig.thinkingConfig"):

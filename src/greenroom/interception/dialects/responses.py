@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from greenroom.interception.dialects import chat_reply, responses_reply, responses_request
+from greenroom.interception.dialects import chat_reply, responses_memory, responses_reply, responses_request
 from greenroom.interception.dialects.base import Operation
 from greenroom.interception.dialects.responses_stream import ResponsesStream
 from greenroom.interception.errors import Refusal
@@ -15,11 +15,12 @@ from greenroom.specs import Dialect as DialectName
 _OPERATIONS = {
     "/v1/responses": Operation("complete", "POST"),
     "/v1/responses/input_tokens": Operation("count_tokens", "POST"),
+    "/v1/conversations": Operation("conversation", "POST"),
 }
 
 
 class ResponsesDialect(Struct, frozen=True):
-    """Responses, streamed and not, and the count of their tokens. The shape of errors is that of chat completions."""
+    """Responses, streamed and not, conversations, and the count of tokens. Errors look as in chat completions."""
 
     name: DialectName = "responses"
 
@@ -28,15 +29,16 @@ class ResponsesDialect(Struct, frozen=True):
         return _OPERATIONS.get(path)
 
     def decode(self, request: Request, body: bytes) -> ModelCall:
-        """Read a request. All of it is in the body. Raises `DialectError`."""
-        del request
-        return responses_request.decode(body)
+        """Read a request, with what it refers to. Raises `DialectError`."""
+        return responses_request.decode(body, request.memory)
 
     def side(self, operation: Operation, request: Request, model: str) -> bytes:
-        """An estimate of a request's tokens. Raises `DialectError`."""
-        del operation, model
+        """A conversation that is opened, or an estimate of a request's tokens. Raises `DialectError`."""
+        del model
         body = request.body if isinstance(request.body, bytes) else b""
-        return responses_reply.count(responses_request.decode(body))
+        if operation.name == "conversation":
+            return responses_memory.begin(body, request.memory)
+        return responses_reply.count(responses_request.decode(body, request.memory))
 
     def encode(self, completion: Completion, call: ModelCall) -> bytes:
         """The reply in one piece."""

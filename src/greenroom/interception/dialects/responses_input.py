@@ -1,8 +1,9 @@
 """OpenAI Responses: the items of a request's ``input``, as messages.
 
-Each item becomes a message, and what has no neutral word stays in it. A part of a message that has none, a document
-say, is a note that it was there. Items that stand for something the provider keeps, or that its own tools make, are
-refused: left out, the model would see another conversation than the agent.
+Each item becomes a message, and what has no neutral word stays in it. What the agent did itself (shells, patches, the
+search for tools) is a call and its result, as of any tool. What the provider's own tools did, and kinds of items that
+are new to us, are notes of what was said there (`greenroom.interception.dialects.responses_notes`): left out, the model
+would see another conversation than the agent. Tools that an item brings can be called.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from greenroom.interception.dialects import responses_tools, value
+from greenroom.interception.dialects import (
+    documents,
+    free_text,
+    responses_client,
+    responses_notes,
+    responses_tools,
+    value,
+)
 from greenroom.interception.dialects.turns import joined
+from greenroom.interception.memory import Memory
 from greenroom.messages import ChatMessage, Image, Role, Text, Thinking, ToolResult, ToolUse
 
 _Fields = dict[str, Any]
@@ -23,22 +32,44 @@ _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "u
 _TEXTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 
 
-def read(given: object) -> tuple[tuple[ChatMessage, ...], dict[str, _Fields]]:
-    """The conversation, and what is left of each item by its position. Raises `DialectError`."""
-    if isinstance(given, str):
-        return (ChatMessage("user", (Text(given),)),), {}
-    messages, left = value.each(given, "input", _item)
-    return joined(messages), left
+class Reader:
+    """Reads items one after another.
 
+    Args:
+        memory: Where items are found that are only referred to.
+    """
 
-def _item(fields: _Fields) -> ChatMessage:
-    kind = fields.pop("type", None)
-    if kind is None and "role" in fields:
-        kind = "message"
-    reader = _READERS.get(kind) if isinstance(kind, str) else None
-    if reader is None:
-        value.fail("type", "one of " + ", ".join(_READERS))
-    return reader(fields)
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.tools: list[object] = []
+        """Tools that items brought, as they stand there."""
+        self._memory = memory
+
+    def read(self, given: object) -> tuple[tuple[ChatMessage, ...], dict[str, _Fields]]:
+        """The conversation, and what is left of each item by its position. Raises `DialectError`."""
+        if isinstance(given, str):
+            return (ChatMessage("user", (Text(given),)),), {}
+        found, left = value.each(given, "input", self._item)
+        return joined(message for messages in found for message in messages), left
+
+    def _item(self, fields: _Fields) -> tuple[ChatMessage, ...]:
+        kind = fields.pop("type", None)
+        # An item that says no kind is a message, or a reference if there is nothing but an id.
+        if kind is None:
+            kind = "message" if "role" in fields else "item_reference" if "id" in fields else None
+        if not isinstance(kind, str):
+            value.fail("type", "one of " + ", ".join(_READERS))
+        if kind in _READERS:
+            return (_READERS[kind](fields),)
+        if kind == "item_reference" and (known := self._known(fields)) is not None:
+            return known
+        message = responses_client.read(kind, fields) or responses_notes.note(kind, fields)
+        if kind in responses_notes.BRINGERS:
+            self.tools += value.as_list(fields.pop("tools", None), "tools")
+        return (message,)
+
+    def _known(self, fields: _Fields) -> tuple[ChatMessage, ...] | None:
+        name = value.as_text(fields.get("id"), "id")
+        return None if self._memory is None else self._memory.recall(name)
 
 
 def _message(fields: _Fields) -> ChatMessage:
@@ -68,7 +99,9 @@ def _part(fields: _Fields) -> Text | Image:
     if kind == "input_image" and fields.get("image_url") is not None:
         del fields["type"]
         return Image(_text(fields, "image_url"), value.optional_text(fields.pop("detail", None), "detail"))
-    return _note(kind, fields)
+    text = documents.text_of_url(fields.get("file_data")) if kind == "input_file" else None
+    note = _note(kind, fields)
+    return note if text is None else Text(documents.headed(note.text, text))
 
 
 def _note(kind: str, fields: _Fields) -> Text:
@@ -97,7 +130,7 @@ def _function_call(fields: _Fields) -> ChatMessage:
 
 
 def _custom_call(fields: _Fields) -> ChatMessage:
-    return _assistant(ToolUse(_call_id(fields), _name(fields), responses_tools.given(_text(fields, "input"))))
+    return _assistant(ToolUse(_call_id(fields), _name(fields), free_text.given(_text(fields, "input"))))
 
 
 def _output(fields: _Fields) -> ChatMessage:

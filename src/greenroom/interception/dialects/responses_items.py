@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenroom.interception.dialects import responses_tools
+from greenroom.interception.dialects import arguments, free_text, responses_tools
 from greenroom.interception.dialects.responses_input import UNSIGNED
-from greenroom.interception.dialects.responses_tools import Origin, free_text
+from greenroom.interception.dialects.responses_tools import Origin
 from greenroom.interception.dialects.turns import identified
 from greenroom.messages import Completion, ModelCall, Text, Thinking, ToolUse
 
@@ -18,11 +18,15 @@ _CUT_SHORT = ("length", "content_filter")
 def items(completion: Completion, call: ModelCall) -> list[_Fields]:
     """One item for each part that says something, and an empty message when none does."""
     origins = responses_tools.origins(call) if any(isinstance(part, ToolUse) for part in completion.parts) else {}
-    telling = [part for part in identified(completion, call) if _tells(part)] or [Text("")]
-    done = [_item(part, f"{call.id}_{at}", origins) for at, part in enumerate(telling)]
+    done = [_item(part, f"{call.id}_{at}", origins) for at, part in enumerate(parts(completion, call))]
     if completion.finish_reason in _CUT_SHORT and "status" in done[-1]:
         done[-1]["status"] = "incomplete"
     return done
+
+
+def parts(completion: Completion, call: ModelCall) -> list[Text | Thinking | ToolUse]:
+    """The parts that become items, in their order."""
+    return [part for part in identified(completion, call) if _tells(part)] or [Text("")]
 
 
 def _tells(part: Text | Thinking | ToolUse) -> bool:
@@ -52,10 +56,13 @@ def _reasoning(part: Thinking, id: str) -> _Fields:
 
 
 def _tool_call(use: ToolUse, id: str, origin: Origin) -> _Fields:
+    if origin.search:
+        head = {"type": "tool_search_call", "id": f"tsc_{id}", "call_id": use.id, "status": "completed"}
+        return {**head, "execution": "client", "arguments": arguments.as_object(use.arguments)}
     fields: _Fields = {"call_id": use.id, "name": origin.name}
     if origin.namespace is not None:
         fields["namespace"] = origin.namespace
     if origin.custom:
-        return {"type": "custom_tool_call", "id": f"ctc_{id}", **fields, "input": free_text(use.arguments)}
+        return {"type": "custom_tool_call", "id": f"ctc_{id}", **fields, "input": free_text.taken(use.arguments)}
     head = {"type": "function_call", "id": f"fc_{id}", "status": "completed"}
     return {**head, **fields, "arguments": use.arguments}

@@ -60,7 +60,7 @@ def response(call: ModelCall, status: str) -> _Fields:
         "model": call.model,
         "output": [],
         "parallel_tool_calls": True,
-        "previous_response_id": None,
+        "previous_response_id": call.extra.get("previous_response_id"),
         "store": False,
         "temperature": call.sampling.temperature,
         "tool_choice": "auto",

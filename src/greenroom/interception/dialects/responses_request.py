@@ -4,36 +4,44 @@ What has a neutral word goes to it; everything else stays in ``ModelCall.extra``
 names, fields of single items and tools under ``input`` and ``tools``, by position. The shapes are those of the OpenAI
 API reference, and of the requests of codex 0.169.
 
-Nothing is kept between calls, so what leans on an earlier call is refused, with a word of what to do instead.
+What an attempt said before can be referred to (`greenroom.interception.dialects.responses_memory`). What only the
+provider keeps is refused, with a word of what to do instead.
 """
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from greenroom.interception.dialects import responses_input, responses_tools, value
+from greenroom.interception.dialects import (
+    responses_input,
+    responses_memory,
+    responses_tools,
+    translation,
+    turns,
+    value,
+)
+from greenroom.interception.memory import Memory
 from greenroom.messages import ChatMessage, ModelCall, Sampling, Text
 
 _Fields = dict[str, Any]
 
-_STORED = {
-    "previous_response_id": "null: nothing is stored, send the whole conversation as input",
-    "conversation": "null: nothing is stored, send the whole conversation as input",
-    "prompt": "null: no prompts are stored, send instructions and input",
-    "background": "false: nothing is stored, wait for the response or stream it",
-}
 _MODES = ("auto", "none", "required")
 
 
-def decode(body: bytes) -> ModelCall:
-    """Read the body of a request. Raises `DialectError`."""
+def decode(body: bytes, memory: Memory | None = None) -> ModelCall:
+    """Read the body of a request that may refer to what is in ``memory``. Raises `DialectError`.
+
+    Without a memory, what it refers to is left open.
+    """
     fields = value.parse(body)
-    for name, expected in _STORED.items():
-        if fields.get(name):
-            value.fail(name, expected)
-    messages, item_extra = responses_input.read(fields.pop("input", None))
-    tools, tool_extra = responses_tools.read(fields.pop("tools", None))
-    messages = (*_instructions(fields.pop("instructions", None)), *messages)
+    if fields.get("prompt"):
+        value.fail("prompt", "null: no prompts are stored, send instructions and input")
+    reader = responses_input.Reader(memory)
+    earlier = responses_memory.recalled(fields, memory)
+    messages, item_extra = reader.read(fields.pop("input", None))
+    given = responses_tools.together(fields.pop("tools", None), reader.tools)
+    tools, tool_extra = responses_tools.read(given)
+    messages = (*_instructions(fields.get("instructions")), *turns.joined((*earlier, *messages)))
     if not messages:
         value.fail("input", "at least one item")
     call = ModelCall(
@@ -50,6 +58,7 @@ def decode(body: bytes) -> ModelCall:
     fields.update({name: left for name, left in (("input", item_extra), ("tools", tool_extra)) if left})
     # All that was not read word by word, and may nest.
     value.check_depth([fields, *(tool.parameters for tool in tools)])
+    translation.asked(call)
     return call
 
 

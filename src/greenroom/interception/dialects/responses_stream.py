@@ -60,6 +60,8 @@ class ResponsesStream:
                 yield from self._summary(item["summary"], place)
             case "custom_tool_call":
                 yield from self._arguments("response.custom_tool_call_input", "input", item["input"], place)
+            case "tool_search_call":
+                pass
             case _:
                 yield from self._arguments("response.function_call_arguments", "arguments", item["arguments"], place)
         yield self._event("response.output_item.done", output_index=at, item=item)

@@ -10,22 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
-from greenroom.interception.dialects import arguments, value
-from greenroom.interception.errors import DialectError
+from greenroom.interception.dialects import free_text, value
 from greenroom.messages import ModelCall, Tool
 
 _Fields = dict[str, Any]
 
-_FREE_TEXT: _Fields = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
+
+SEARCH = "tool_search"
+"""The tool by which a model finds further tools, where the agent does the search."""
 
 
 class Origin(Struct, frozen=True):
@@ -34,12 +30,47 @@ class Origin(Struct, frozen=True):
     name: str
     namespace: str | None = None
     custom: bool = False
+    search: bool = False
 
 
 def read(tools: object) -> tuple[tuple[Tool, ...], dict[str, _Fields]]:
     """The tools of a request, and what is left of each by its position. Raises `DialectError`."""
     found, left = value.each(tools, "tools", _tool)
     return tuple(tool for several in found for tool in several), left
+
+
+def together(tools: object, more: list[object]) -> object:
+    """The tools of a request, and those of ``more`` that are not among them. Raises `DialectError`."""
+    if not more:
+        return tools
+    done = value.as_list(tools, "tools")
+    known = {name for tool in done for name in names([tool])}
+    for tool in more:
+        found = set(names([tool]))
+        if not found & known:
+            done = [*done, tool]
+        elif found - known:
+            done = [*done, _without(known, cast("_Fields", tool))]
+        known |= found
+    return done
+
+
+def _without(known: set[str], namespace: _Fields) -> _Fields:
+    name, members = namespace["name"], cast("list[_Fields]", namespace["tools"])
+    return {**namespace, "tools": [tool for tool in members if not {qualified(name, n) for n in names([tool])} & known]}
+
+
+def names(tools: object) -> list[str]:
+    """What tools are called, as far as they can be: members of a namespace with its name."""
+    found: list[str] = []
+    for tool in cast("list[object]", tools) if isinstance(tools, list) else []:
+        fields = cast("_Fields", tool) if isinstance(tool, dict) else {}
+        name = fields.get("name")
+        if fields.get("type") == "namespace" and isinstance(name, str):
+            found += [qualified(name, member) for member in names(fields.get("tools"))]
+        elif isinstance(name, str):
+            found.append(name)
+    return found
 
 
 def origins(call: ModelCall) -> dict[str, Origin]:
@@ -54,20 +85,6 @@ def qualified(namespace: str | None, name: str) -> str:
     return f"{namespace}{name}" if namespace.endswith("__") else f"{namespace}__{name}"
 
 
-def given(text: str) -> str:
-    """The arguments of a function that stands for a custom tool given ``text``."""
-    return arguments.written({"input": text})
-
-
-def free_text(written: str) -> str:
-    """What a custom tool is given; the arguments as ``written`` when the model did not keep to the schema."""
-    try:
-        text = value.parse(written.encode()).get("input")
-    except DialectError:
-        return written
-    return text if isinstance(text, str) else written
-
-
 def _tool(fields: _Fields) -> list[Tool]:
     kind = fields.get("type", "function")
     if kind == "function":
@@ -75,6 +92,8 @@ def _tool(fields: _Fields) -> list[Tool]:
         return [_function(fields, value.as_text(fields.pop("name", None), "name"))]
     if kind == "custom":
         return [_custom(fields, value.as_text(fields.get("name"), "name"))]
+    if kind == SEARCH and fields.get("execution") == "client":
+        return [Tool(SEARCH, _description(fields), value.optional_object(fields.pop("parameters", None), "parameters"))]
     return _namespace(fields) if kind == "namespace" else []
 
 
@@ -98,7 +117,7 @@ def _function(fields: _Fields, name: str) -> Tool:
 
 
 def _custom(fields: _Fields, name: str) -> Tool:
-    return Tool(name, _description(fields), _FREE_TEXT)
+    return Tool(name, _description(fields), free_text.PARAMETERS)
 
 
 def _description(fields: _Fields) -> str:
@@ -109,6 +128,8 @@ def _origins(left: dict[str, _Fields]) -> Iterator[tuple[str, Origin]]:
     for fields in left.values():
         if fields.get("type") == "custom":
             yield fields["name"], Origin(fields["name"], custom=True)
+        elif fields.get("type") == SEARCH and fields.get("execution") == "client":
+            yield SEARCH, Origin(SEARCH, search=True)
         elif fields.get("type") == "namespace":
             namespace = fields["name"]
             for member in fields["tools"]:

@@ -80,7 +80,7 @@ def each(items: object, where: str, read: Callable[[dict[str, Any]], _T]) -> tup
             done.append(read(fields))
         except DialectError as error:
             # The place is put together only where something is wrong: this runs for every message of every call.
-            raise DialectError(f"{where}[{at}].{error}") from None
+            raise DialectError(f"{where}[{at}].{error}", error.status, error.code) from None
         if fields:
             left[str(at)] = fields
     return done, left
@@ -107,6 +107,18 @@ def as_list(value: object, where: str) -> list[Any]:
     return cast("list[Any]", value)  # type: ignore[redundant-cast]  # pyright sees a list of unknowns
 
 
+def one_or_more(value: object) -> object:
+    """An array as it is, and an object as an array that holds it: protocol buffers' JSON takes one for the other."""
+    return [cast("dict[str, Any]", value)] if isinstance(value, dict) else value
+
+
+def texts(value: object, where: str) -> tuple[str, ...]:
+    """A JSON array of strings; a string is an array that holds it, ``null`` an empty one."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(as_text(item, f"{where}[{at}]") for at, item in enumerate(as_list(value, where)))
+
+
 def as_text(value: object, where: str) -> str:
     """A JSON string."""
     if not isinstance(value, str):
@@ -129,9 +141,11 @@ def as_flag(value: object, where: str) -> bool:
 
 
 def optional_integer(value: object, where: str) -> int | None:
-    """A JSON integer of at most 64 bits, or ``null``."""
+    """A JSON integer of at most 64 bits, or ``null``. ``100.0`` is one: languages without integers write it so."""
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
         fail(where, "an integer")
     return value

@@ -15,7 +15,7 @@ def aider_command(launch: Launch) -> Invocation:
     return Invocation(
         argv=(
             *(f"{launch.prefix}/bin/aider", "--model", launch.model, *launch.approvals),
-            *("--message-file", launch.instruction_file, "--timeout", f"{max(1.0, launch.seconds):.0f}"),
+            *("--message-file", launch.instruction_file, "--timeout", f"{max(1.0, launch.reply_seconds):.0f}"),
             *("--chat-history-file", f"{launch.home}/{_HISTORY}", "--input-history-file", f"{home}/input"),
             *("--no-git", "--no-gitignore", "--no-pretty", "--no-fancy-input", "--no-detect-urls"),
             *("--no-show-model-warnings", "--no-show-release-notes", "--no-check-update", "--no-analytics"),

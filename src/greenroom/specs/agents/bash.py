@@ -26,7 +26,7 @@ def bash_command(launch: Launch) -> Invocation:
             "OPENAI_BASE_URL": launch.base_url,
             "OPENAI_API_KEY": launch.api_key,
             "OPENAI_MODEL": launch.model,
-            "BASH_AGENT_REPLY_SECONDS": str(launch.seconds),
+            "BASH_AGENT_REPLY_SECONDS": str(launch.reply_seconds),
             "BASH_AGENT_COMMAND_SECONDS": str(min(_COMMAND_SECONDS, launch.seconds)),
         },
         files={_PROGRAM: _source()},

@@ -32,7 +32,7 @@ def mini_command(launch: Launch) -> Invocation:
 
 def _config(launch: Launch) -> str:
     # A policy may hold a call for as long as the agent's budget lasts.
-    kwargs = {"api_base": launch.base_url, "timeout": max(1.0, launch.seconds), "drop_params": True}
+    kwargs = {"api_base": launch.base_url, "timeout": max(1.0, launch.reply_seconds), "drop_params": True}
     model = {"model_name": launch.model, "model_kwargs": kwargs, "cost_tracking": "ignore_errors"}
     return _yaml({"run": {"task": launch.instruction}, "model": model})
 

@@ -35,7 +35,7 @@ def _config(launch: Launch) -> str:
         "enable_telemetry = false",
         "enable_update_checks = false",
         # A policy may hold a call for as long as the agent's budget lasts.
-        f"api_timeout = {max(1.0, launch.seconds):.1f}",
+        f"api_timeout = {max(1.0, launch.reply_seconds):.1f}",
         "api_stream_idle_timeout = 0",
         "api_retry_max_elapsed_time = 60.0",
         "[[providers]]",
