@@ -93,7 +93,6 @@ CASES = (
         task={"agent_timeout": 40.0},
         often=("once",),
         on=("simulated",),
-        wrong="the time in which the engine is paused is the agent's",
     ),
     *(
         Case(
