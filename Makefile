@@ -8,7 +8,7 @@ endif
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents bench docs lock lock-agents uv clean bubblewrap
+.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents bench docs compatibility lock lock-agents uv clean bubblewrap
 
 # What the targets need and no more: `demo` downloads a third of the packages that `check` does.
 run-environment test-environment install: bubblewrap
@@ -63,6 +63,9 @@ agents: install
 
 bench: install
 	@set -e; for file in $(wildcard bench/[a-z]*.py); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+
+compatibility: install
+	$(BIN)/python tools/compatibility.py
 
 docs: install
 	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml

@@ -17,6 +17,8 @@ SETUP = Fault(blame="task", kind="setup_failed", message="no", phase="setup")
     ("error", "cause", "kind"),
     [
         (SandboxError("sandbox_lost", "gone"), "sandbox_failed", "sandbox_lost"),
+        (SandboxError("sandbox_closed", "closed"), "actor_failed", "sandbox_closed"),
+        (SandboxError("backend_closed", "closed"), "actor_failed", "backend_closed"),
         (ModelError("unavailable", "later"), "model_failed", "unavailable"),
         (ModelError("unauthorized", "never", retryable=False), "model_refused", "unauthorized"),
         (FaultError(SETUP), "setup_failed", "setup_failed"),

@@ -59,6 +59,17 @@ async def failing_second(call: ModelCall) -> Completion:
     return Completion(parts=(Text("ok"),))
 
 
+async def test_a_model_that_exits_is_one_failure() -> None:
+    """A callable that raises SystemExit fails its call, like any other error, and ends nobody's program."""
+
+    async def exits(_: ModelCall) -> Completion:
+        raise SystemExit(3)
+
+    outcome = await play_one(an_engine(model=exits, attempts=1), a_task())
+    assert outcome.fault is not None
+    assert (outcome.status, outcome.fault.message) == ("model_failed", "the model raised SystemExit")
+
+
 async def test_a_key_is_good_for_its_attempt_alone() -> None:
     """Once an attempt is over its key opens nothing, however it ended."""
     engine = an_engine(attempts=1)

@@ -169,6 +169,7 @@ async def test_leftovers_of_messages_move_with_them() -> None:
         (ToolUse("x", "look", "{}"), "The tool failed."),
         (ToolUse("x", "slow", "{}"), "The tool took longer than 5 s."),
         (ToolUse("x", "wrong", ""), "The tool failed."),
+        (ToolUse("x", "exits", ""), "The tool failed."),
     ],
 )
 async def test_tools_that_fail(use: ToolUse, expected: str) -> None:
@@ -181,8 +182,12 @@ async def test_tools_that_fail(use: ToolUse, expected: str) -> None:
     async def wrong(arguments: dict[str, Any], call: ModelCall) -> str:
         return 3  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
+    async def exits(arguments: dict[str, Any], call: ModelCall) -> str:
+        raise SystemExit(1)
+
+    tools = [tool(), tool("slow", slow, 5), tool("wrong", wrong), tool("exits", exits)]
     model = Model(uses(use), says("on"))
-    answer, _ = await Host(model, [tool(), tool("slow", slow, 5), tool("wrong", wrong)])(CALL)
+    answer, _ = await Host(model, tools)(CALL)
     assert answer == says("on")
     assert gave(model.asked[1]) == [expected]
 

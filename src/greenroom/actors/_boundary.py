@@ -47,6 +47,9 @@ def failure_of(error: BaseException, phase: Phase, *, cause: Cause = "actor_fail
     match error:
         case FaultError(fault=fault):
             return Failure(_BY_BLAME[fault.blame], fault)
+        case SandboxError(kind="sandbox_closed" | "backend_closed" as kind):
+            # It did nothing wrong: whoever holds it here has ended before its time.
+            return failure("actor_failed", str(error), phase, kind=kind)
         case SandboxError(kind=kind, detail=detail):
             return failure("sandbox_failed", str(error), phase, kind=kind, detail=detail)
         case InstallError(kind=kind, message=message, log=log, log_path=path):

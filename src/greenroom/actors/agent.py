@@ -168,7 +168,7 @@ class Agent(Actor):
         )
         try:
             return invocation(self.stage.agent, launch)
-        except Exception as error:  # noqa: BLE001 - a boundary: the spec's author's code, which has seen the key
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the spec's author's code, which has seen the key
             text = f"the command of agent {self.stage.agent.name!r} raised {type(error).__name__}"
             return failure("agent_not_started", text, "setup", kind="command_raised")
 

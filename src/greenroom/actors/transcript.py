@@ -66,7 +66,7 @@ class Transcript:
             return
         try:
             found = self._parse(line.decode("utf-8", "replace"))
-        except Exception as error:  # noqa: BLE001 - a boundary: other people's code on a hostile line
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: other people's code on a hostile line
             if not self._complained:
                 _log.warning("agent_events_unreadable", error=type(error).__name__)
             self._complained = True

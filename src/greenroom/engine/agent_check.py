@@ -158,7 +158,7 @@ async def _run(spec: AgentSpec, sandbox: SandboxSpec, seconds: float) -> AgentCh
         examiner.keys.add(launch.api_key)
         try:
             return spec.command(launch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raised.append(f"{type(error).__name__}: {error} ({place_of(error)})".replace(launch.api_key, "<the key>"))
             raise
 

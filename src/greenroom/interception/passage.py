@@ -300,7 +300,7 @@ def _mark(call: ModelCall, request: Request) -> bytes:
 
 
 def _answered(status: int) -> ModelError:
-    return ModelError("provider", f"the agent's provider answered {status}", status)
+    return ModelError("provider", f"the agent's provider answered {status}", status, retryable=passes(status))
 
 
 def _farewell(dialect: Dialect, call: ModelCall) -> Response:

@@ -146,7 +146,7 @@ def _events(spec: AgentSpec) -> Iterator[str]:
     for line in _LINES:
         try:
             found: object = spec.events(line)
-        except Exception as error:  # noqa: BLE001 - a boundary: the author's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the author's code
             yield f"fails on the line {line!r}: {error!r} ({place_of(error)}); give () for what is not the agent's"
             return
         if not (isinstance(found, tuple) and all(isinstance(e, AgentEvent) for e in cast("tuple[object, ...]", found))):

@@ -51,7 +51,7 @@ def command_problems(spec: AgentSpec) -> Iterator[str]:
             return
         built, again = invocation(spec, _PROBE), invocation(spec, _PROBE)
         served = invocation(replace(spec, mcp_servers=(_SERVER,)), _PROBE) if spec.mcp else None
-    except Exception as error:  # noqa: BLE001 - a boundary: the author's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a boundary: the author's code
         yield f"fails on an ordinary Launch: {error!r} ({place_of(error)})"
         return
     if built != again:

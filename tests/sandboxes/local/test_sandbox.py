@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ import anyio.lowlevel
 import pytest
 
 from greenroom.sandboxes import Exec, SandboxError, SandboxRequest
-from greenroom.sandboxes.local import LocalBackend
+from greenroom.sandboxes.local import LocalBackend, open_local
 from greenroom.sandboxes.local.init import outwait
 from greenroom.sandboxes.local.sandbox import LocalSandbox
+from greenroom.specs import Local
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
 
@@ -374,3 +376,23 @@ def kill_keeper(sandbox: LocalSandbox) -> None:
     """Kill the sandbox's first process, as the kernel would when memory is short."""
     init = sandbox._body.init
     signal.pidfd_send_signal(init._keeper if init._keeper >= 0 else init._outer, signal.SIGKILL)
+
+
+@pytest.mark.needs("bwrap")
+async def test_a_program_that_fails_for_want_of_its_directories_is_not_to_blame(tmp_path: Path) -> None:
+    """Once somebody has removed a sandbox's work directory, what fails there is the sandbox's failure, not a result."""
+    async with await open_local(Local(root=str(tmp_path / "root"))) as backend:
+        sandbox = await backend.create(SandboxRequest(id="sandbox", rollout_id="rollout", seconds=60))
+        assert (await sandbox.exec(shell("exit 3"), timeout=20)).exit_code == 3
+        shutil.rmtree(backend._root.place("sandbox").workdir)
+        assert (await sandbox.exec(Exec(argv=("true",), cwd="/"), timeout=20)).exit_code == 0
+        deeds = (
+            lambda: sandbox.exec(shell("test -f done"), timeout=20),
+            lambda: sandbox.write({"a": b"b"}),
+            lambda: sandbox.read("a"),
+            sandbox.quiesce,
+        )
+        for deed in deeds:
+            with pytest.raises(SandboxError, match="was removed from outside") as caught:
+                await deed()
+            assert caught.value.kind == "host_exhausted"

@@ -50,6 +50,8 @@ class Said(Struct, frozen=True, kw_only=True):
     ending: Ending = "whole"
     stream: bool = False
     """Server-sent events: without a length, until the connection ends."""
+    wordless: bool = False
+    """Not even a status comes before the ending."""
 
     def head(self) -> bytes:
         """Status line and headers."""
@@ -141,7 +143,8 @@ async def _say(stream: SocketStream, said: Said | None) -> None:
     if said is None:
         await _until_left(stream)
         return
-    await stream.send(said.head())
+    if not said.wordless:
+        await stream.send(said.head())
     for piece in said.pieces:
         await stream.send(piece)
     if said.ending == "silent":

@@ -13,7 +13,11 @@ import pytest
 
 from tests.world.models.server import Said, chat, events, nobody_there, said, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.real_time]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.real_time,
+    pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True),
+]
 
 
 def ask(url: str, timeout: float = 10.0) -> bytes:
@@ -39,8 +43,9 @@ async def test_answers_come_in_order_and_the_last_one_stays() -> None:
         (Said(pieces=(b"{",), ending="silent"), TimeoutError),
         (events({"choices": []}, ending="silent", done=False), TimeoutError),
         (None, TimeoutError),
+        (Said(wordless=True, ending="reset"), ConnectionResetError),
     ],
-    ids=["cut", "reset", "silent", "silent stream", "nothing"],
+    ids=["cut", "reset", "silent", "silent stream", "nothing", "wordless"],
 )
 async def test_it_hangs_up_as_it_is_told(answer: Said | None, error: type[Exception]) -> None:
     """A reply that is cut, broken or never ends is that for its client."""

@@ -32,6 +32,7 @@ REQUEST_SECONDS = 120.0
 NOT_FOUND = 404
 CONFLICT = 409
 _FAILED = 500
+_FULL = "no space left on device"
 _UNREACHABLE = 900  # aiodocker's own
 _LINE_LIMIT = 4 * 1024 * 1024  # bytes: an event is a line, and repeats every label of the image
 
@@ -210,4 +211,6 @@ def refusal(error: DockerError, what: str, kind: str) -> SandboxError:
     """What an engine's refusal means."""
     if error.status == _UNREACHABLE:
         return SandboxError("daemon_lost", f"{what}: the Docker engine does not answer", error.message)
+    if _FULL in error.message:
+        return SandboxError("host_exhausted", f"{what}: {error.message}", "the disk of the Docker engine is full")
     return SandboxError(kind, f"{what}: {error.message}", f"the Docker engine answered {error.status}")

@@ -57,6 +57,10 @@ class Body:
         size = os.fstat(self._errors).st_size
         return os.pread(self._errors, 4096, max(0, size - 4096)).decode(errors="replace").strip()
 
+    def trouble(self) -> str:
+        """What is wrong with its directories; empty if nothing is, and where programs may do with them as they like."""
+        return self.place.trouble() if self._sealed else ""
+
     async def end(self) -> None:
         """Kill all, then remove all, within a bounded time; for a shielded caller.
 

@@ -18,6 +18,8 @@ from greenroom.sandboxes.local.removal import remove_tree
 
 _PREFIX = "greenroom-local-"
 _SWEEP_SECONDS = 30.0
+_LEAST_SPACE = 64 * 1024
+"""Bytes with which a disk counts as full."""
 
 _ETC = {
     "passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/sh\n"
@@ -59,6 +61,20 @@ class Place(Struct, frozen=True):
         further = {f"{self.path}/directories/{number}": path for number, path in enumerate(self.directories)}
         # Parents first, or they would cover what is in them.
         return dict(sorted({self.workdir: self.inside, **further}.items(), key=lambda bind: bind[1]))
+
+    def trouble(self) -> str:
+        """What is wrong with them for which nothing in the sandbox can be to blame; empty if nothing is.
+
+        Programs in a sealed sandbox cannot remove the directories it is made of. A full disk is this machine's trouble
+        even if an agent filled it: every other sandbox suffers from it as well.
+        """
+        for directory in (self.home, *self.binds):
+            if not Path(directory).is_dir():
+                return f"{directory} was removed from outside"
+        disk = os.statvfs(self.path)
+        if disk.f_bavail * disk.f_frsize < _LEAST_SPACE or (disk.f_files and not disk.f_favail):
+            return f"no space is left on the disk of {self.path}"
+        return ""
 
     def make(self) -> None:
         """Make them. Raises `FileExistsError` when the place is taken."""

@@ -68,6 +68,8 @@ class LocalSandbox:
             raise
         finally:
             running.close()
+        if code != 0:
+            self._check_place()
         return ExecResult(
             exit_code=code, output=bytes(tail), truncated=tail.truncated, timed_out=scope.cancelled_caught,
             seconds=anyio.current_time() - began,
@@ -97,11 +99,14 @@ class LocalSandbox:
         for path, content in files.items():
             answer, _ = await self._exchange({"op": "write", "path": self._path(path)}, content)
             if "error" in answer:
+                self._check_place()
                 raise SandboxError("write_failed", f"cannot write {path!r} in the sandbox", answer["message"])
 
     async def read(self, path: str, *, limit: int = 1024 * 1024) -> bytes:
         """The first ``limit`` bytes. A link, or anything else that is no regular file, counts as not found."""
         answer, content = await self._exchange({"op": "read", "path": self._path(path), "limit": limit})
+        if answer.keys() & {"missing", "error"}:
+            self._check_place()
         if "missing" in answer:
             raise FileNotFoundError(errno.ENOENT, answer["missing"], path)
         if "error" in answer:
@@ -111,6 +116,7 @@ class LocalSandbox:
     async def quiesce(self) -> None:
         """Kill everything that runs inside."""
         await self._end({"op": "quiesce"})
+        self._check_place()
 
     async def lost(self) -> SandboxError:
         """Why the sandbox has died, when it has. Once it was closed: of kind ``sandbox_closed``."""
@@ -148,6 +154,11 @@ class LocalSandbox:
     def forget(self, program: Program) -> None:
         """The program holds nothing any more."""
         self._programs.discard(program)
+
+    def _check_place(self) -> None:
+        """Raise `SandboxError` where what failed did so for want of a disk or of directories."""
+        if trouble := self._body.trouble():
+            raise SandboxError("host_exhausted", f"the host cannot serve sandbox {self.id}: {trouble}")
 
     def _path(self, path: str) -> str:
         return posixpath.join(self.workdir, path)
