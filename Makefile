@@ -8,7 +8,7 @@ endif
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents bench docs compatibility lock lock-agents uv clean bubblewrap
+.PHONY: install run-environment test-environment demo test test-all check format bare calendar oracle agents blame bench docs compatibility lock lock-agents uv clean bubblewrap
 
 # What the targets need and no more: `demo` downloads a third of the packages that `check` does.
 run-environment test-environment install: bubblewrap
@@ -60,6 +60,10 @@ oracle: install
 # Every agent that is called proved, the real programs at their pinned versions; the six-minute replies side by side.
 agents: install
 	GREENROOM_AGENTS=all $(BIN)/python -m pytest tests/agents $(ARGS)
+
+# Every way in which something can fail around an agent, in local sandboxes and, where there is an engine, in containers.
+blame: install
+	GREENROOM_BLAME=all $(BIN)/python -m pytest tests/world/blame $(ARGS)
 
 bench: install
 	@set -e; for file in $(wildcard bench/[a-z]*.py); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done

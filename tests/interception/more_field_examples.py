@@ -151,8 +151,12 @@ GOOGLE: dict[str, Example] = {
     "contents[].parts[].functionResponse": _part(functionResponse={"name": "t", "response": {"output": "out"}}),
     "contents[].parts[].inlineData": _part(inlineData={"mimeType": "text/plain", "data": ENCODED}),
     "contents[].parts[].fileData": _part(fileData={"mimeType": "image/png", "fileUri": "u"}),
-    "contents[].parts[].executableCode": _part("[executableCode]", executableCode={"code": "1"}),
-    "contents[].parts[].codeExecutionResult": _part("[codeExecutionResult]", codeExecutionResult={"output": "1"}),
+    "contents[].parts[].executableCode": _part(
+        "[executableCode]\n1 + 1", executableCode={"language": "PYTHON", "code": "1 + 1"}
+    ),
+    "contents[].parts[].codeExecutionResult": _part(
+        "[codeExecutionResult]\n2", codeExecutionResult={"outcome": "OUTCOME_OK", "output": "2"}
+    ),
     "contents[].parts[].other": _part("[smell]", smell={}),
     "systemInstruction": _plain(systemInstruction={"parts": {"text": "be good"}}),
     "tools[].functionDeclarations": _plain(tools={"functionDeclarations": DECLARED}),

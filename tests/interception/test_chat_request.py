@@ -180,10 +180,25 @@ COMPLAINTS: list[tuple[Fields, str]] = [
     ({"max_tokens": True}, "max_tokens"),
     ({"max_tokens": 2**63}, "max_tokens"),
     ({"stop": [1]}, r"stop\[0\]"),
-    ({"n": 2}, "n"),
+    ({"n": 0}, "n"),
+    ({"n": "two"}, "n"),
     ({"stream": "yes"}, "stream"),
     ({"stream_options": {"include_usage": 1}}, "stream_options"),
 ]
+
+
+@pytest.mark.parametrize("n", [1, 2, 8.0, None])
+def test_however_many_answers_are_asked_for_there_is_one(n: float | None) -> None:
+    """A request for several answers is served with one, as many servers do, and a server is not asked for more."""
+    call = decode({"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": n})
+    assert "n" not in chat_request.encode(call, "m")
+
+
+def test_thoughts_may_be_a_text() -> None:
+    """A part of thoughts is a note with them, in pieces or as one text."""
+    thoughts = [{"type": "thinking", "thinking": "hm"}]
+    call = decode({"model": "m", "messages": [{"role": "user", "content": thoughts}]})
+    assert call.messages[0].parts == (Text("[thinking]\nhm"),)
 
 
 @pytest.mark.parametrize(("change", "place"), COMPLAINTS)

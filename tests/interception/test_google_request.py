@@ -301,7 +301,8 @@ def test_arguments_that_were_no_object() -> None:
 def test_parts_of_other_kinds() -> None:
     """Parts that have no neutral word are notes: no agent is ended for one, and nothing is left out in silence."""
     code = {"executableCode": {"language": "PYTHON", "code": "1"}}
-    assert parts_of(code, {"newKind": 3}) == (Text("[executableCode]"), Text("[newKind]"))
+    assert parts_of(code, {"newKind": 3}) == (Text("[executableCode]\n1"), Text("[newKind]"))
+    assert parts_of({"codeExecutionResult": {"outcome": "OUTCOME_OK"}}) == (Text("[codeExecutionResult]"),)
     assert parts_of({"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}) == (Text("[fileData: video/mp4]"),)
     assert parts_of({"videoMetadata": {"startOffset": "2s"}}) == (Text("[videoMetadata]"),)
 

@@ -46,6 +46,7 @@ class Fake:
         self.hung_up = asyncio.Event()
         self.arrived = asyncio.Event()
         self.strict = False
+        self.unknown = "return_token_ids"
         self.url = ""
 
     async def handle(self, request: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
@@ -60,8 +61,8 @@ class Fake:
             return aiohttp.web.Response()
         if what == "hang":
             await self._hang()
-        if self.strict and "return_token_ids" in fields:
-            return aiohttp.web.json_response({"error": {"message": "unknown: return_token_ids"}}, status=400)
+        if self.strict and self.unknown in fields:
+            return aiohttp.web.json_response({"error": {"message": f"unknown: {self.unknown}"}}, status=400)
         return self._reply(what, fields)
 
     def _reply(self, what: object, fields: dict[str, Any]) -> aiohttp.web.Response:
@@ -216,6 +217,35 @@ async def test_a_server_that_knows_no_tokens() -> None:
         assert [(await model(CALL)).text for _ in range(3)] == ["plain"] * 3
         assert ["return_token_ids" in sent for sent in fake.seen] == [True, False, False, False]
         assert model.exact is False
+
+
+async def test_a_server_that_knows_no_wishes() -> None:
+    """What another dialect's agent can do without is left out where a server refuses it, and that is remembered."""
+    wishes = {"generationConfig": {"topK": 5, "presencePenalty": 0.5}}
+    asked = ModelCall(id="r.1.0", dialect="google", model="m", messages=CALL.messages, extra=wishes)
+    async with upstream(token_ids=False) as (fake, model):
+        fake.strict, fake.unknown = True, "top_k"
+        assert [(await model(asked)).text for _ in range(2)] == ["plain"] * 2
+        assert ["top_k" in sent for sent in fake.seen] == [True, False, False]
+        assert [sent["presence_penalty"] for sent in fake.seen] == [0.5] * 3
+
+
+async def test_wishes_are_left_out_for_no_other_reason() -> None:
+    """A rejection that stays without the wishes is told as it came first; agents of the server's dialect are heeded."""
+    asked = ModelCall(
+        id="r.1.0", dialect="google", model="m", messages=CALL.messages, extra={"generationConfig": {"topK": 5}}
+    )
+    plain = ModelCall(id="r.1.0", dialect="chat", model="m", messages=CALL.messages, extra={"top_k": 5})
+    async with upstream(token_ids=False) as (fake, model):
+        fake.todo = [400, 400]
+        with pytest.raises(ModelError):
+            await model(asked)
+        await model(asked)
+        assert ["top_k" in sent for sent in fake.seen] == [True, False, True]
+        fake.todo = [400]
+        with pytest.raises(ModelError):
+            await model(plain)
+        assert len(fake.seen) == 4
 
 
 async def test_tokens_are_not_lost_silently() -> None:

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from greenroom.interception.backoff import backoff
-from greenroom.interception.dialects import chat_request, fields
+from greenroom.interception.dialects import chat_request, fields, translation
 from greenroom.interception.errors import ModelError
 from greenroom.interception.secret import secret_of
 from greenroom.interception.turnstile import Turnstile
@@ -55,6 +55,8 @@ class UpstreamModel:
         """Where all calls of this server wait while it says so."""
         self._exact: bool | None = None if spec.token_ids else False
         self._unheard: set[tuple[str, str]] = set()
+        self._refused: frozenset[str] = frozenset()
+        """Wishes of agents of other dialects with which the server took no request."""
 
     @property
     def exact(self) -> bool | None:
@@ -92,8 +94,9 @@ class UpstreamModel:
 
     async def _persist(self, call: ModelCall, rollout_ends: float) -> Completion:
         body = chat_request.encode(call, self._spec.model)
+        body = _without(body, self._wishes(call, body) & self._refused)
         attempt = 1
-        while isinstance(outcome := await self._try(body, call.rollout_id, rollout_ends), Failure):
+        while isinstance(outcome := await self._try(body, call, rollout_ends), Failure):
             if outcome.repeats or not outcome.passing or attempt >= self._spec.attempts:
                 raise outcome.error
             if (spent := self.turnstile.spent(call.rollout_id)) is not None:
@@ -116,9 +119,11 @@ class UpstreamModel:
             _log.warning("the model server ends answers for a reason that is not known", reason=escape(word))
             self._unknown = {*self._unknown, word} if len(self._unknown) < _WORDS else {word}
 
-    async def _try(self, body: dict[str, Any], rollout_id: str, rollout_ends: float) -> Completion | Failure:
-        async with self.turnstile.turn(rollout_id, rollout_ends) as turn:
+    async def _try(self, body: dict[str, Any], call: ModelCall, rollout_ends: float) -> Completion | Failure:
+        async with self.turnstile.turn(call.rollout_id, rollout_ends) as turn:
             outcome = await self._ask(body)
+            if isinstance(outcome, Failure) and outcome.rejected and (wishes := self._wishes(call, body)):
+                outcome = await self._ask_without(body, wishes, outcome)
             if not isinstance(outcome, Failure):
                 turn.succeeded()
             elif outcome.passing and not outcome.repeats:
@@ -136,6 +141,23 @@ class UpstreamModel:
         elif outcome.rejected and self._exact is None:
             return await self._ask_plainly(body)
         # Once it has given tokens, a rejection is about the call; falling back would lose tokens silently.
+        return outcome
+
+    @staticmethod
+    def _wishes(call: ModelCall, body: dict[str, Any]) -> frozenset[str]:
+        """What an answer can do without; nothing, if the agent itself speaks the server's dialect."""
+        return frozenset() if call.dialect == "chat" else translation.WISHES & body.keys()
+
+    async def _ask_without(
+        self, body: dict[str, Any], wishes: frozenset[str], failure: Failure
+    ) -> Completion | Failure:
+        """Ask once more without these; if that is no better, the first failure stands."""
+        outcome = await self._ask(_without(body, wishes))
+        if not isinstance(outcome, Completion):
+            return failure
+        if wishes - self._refused:
+            _log.warning("the model server takes no request with these fields, so it gets none", fields=sorted(wishes))
+        self._refused |= wishes
         return outcome
 
     async def _ask_plainly(self, body: dict[str, Any]) -> Completion | Failure:
@@ -164,3 +186,7 @@ class UpstreamModel:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+def _without(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: content for name, content in body.items() if name not in names} if names else body

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.parametrize("anyio_backend", ["asyncio", pytest.param("trio", marks=pytest.mark.long)], indirect=True),
 ]
 
-MOMENTS = 10
+MOMENTS = 4
 
 
 async def judge(case: Case, often: Often, seed: int, directory: Path) -> None:
@@ -36,6 +36,6 @@ async def test_blame(case: Case, often: Often, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(("case", "often"), on("simulated"))
 async def test_blame_at_more_moments(case: Case, often: Often, tmp_path: Path) -> None:
-    """The same at ten others."""
+    """The same at others."""
     for seed in range(SEED + 1, SEED + 1 + MOMENTS):
         await judge(case, often, seed, tmp_path)

@@ -54,6 +54,8 @@ def _part(part: _Fields) -> Text | Image:
 
 def _texts(content: object) -> list[str]:
     """Texts within a part of another kind, as Mistral has its thoughts."""
+    if isinstance(content, str):
+        return [content]
     items = cast("list[object]", content) if isinstance(content, list) else []
     found = [cast("_Fields", item).get("text") for item in items if isinstance(item, dict)]
     return [text for text in found if isinstance(text, str)]

@@ -66,7 +66,7 @@ FIELDS: tuple[Field, ...] = (
         "chat", "stream", "taken", "whether the reply is streamed", "nothing: an upstream is asked for whole answers"
     ),
     Field("chat", "stream_options", "answered", "whether a stream ends with the usage"),
-    Field("chat", "n", "refused", "1 alone, since a turn is one answer", "as it came"),
+    Field("chat", "n", "left", "one answer is given, whatever the number, since a turn is one answer"),
     Field("chat", "response_format", "along", "kept", "as it came"),
     Field("chat", "reasoning_effort", "along", "kept", "as it came"),
     Field("chat", "verbosity", "along", "kept", "as it came"),

@@ -42,6 +42,8 @@ _ROLES: dict[str, Role] = {
 }
 _REASONING = ("reasoning_content", "reasoning", "reasoning_text")
 _CHOICES = ("auto", "none", "required")
+CHOICES = "n"
+"""The field for the number of answers."""
 
 
 def decode(body: bytes) -> ModelCall:
@@ -51,8 +53,7 @@ def decode(body: bytes) -> ModelCall:
     tools, tool_extra = value.each(fields.pop("tools", None), "tools", _tool)
     if not messages:
         value.fail("messages", "at least one message")
-    if fields.get("n") not in (None, 1):
-        value.fail("n", "1")
+    _check_choices(fields)
     call = ModelCall(
         id="",
         dialect="chat",
@@ -69,6 +70,15 @@ def decode(body: bytes) -> ModelCall:
     # All that was not read word by word, and may nest.
     value.check_depth([fields, *(tool.parameters for tool in call.tools)])
     return call
+
+
+def _check_choices(fields: _Fields) -> None:
+    """One answer is given whatever the number, as many servers do: a turn is one answer."""
+    choices = value.optional_integer(fields.get(CHOICES), CHOICES)
+    if choices is not None and choices < 1:
+        value.fail(CHOICES, "1 or more")
+    if choices in (None, 1):
+        fields.pop(CHOICES, None)
 
 
 class _Reader:
@@ -229,6 +239,7 @@ def _beyond(call: ModelCall) -> tuple[_Fields, dict[str, _Fields], dict[str, _Fi
         return translation.asked(call), {}, translation.strict(call)
     extra = {name: content for name, content in call.extra.items() if name not in chat_functions.OLD}
     extra.pop("stream_options", None)
+    extra.pop(CHOICES, None)
     return extra, extra.pop("messages", {}), extra.pop("tools", {})
 
 

@@ -32,7 +32,7 @@ _OURS = ("custom", "namespace", "tool_search")
 def unheard(call: ModelCall) -> frozenset[str]:
     """The fields of a call that would mean something to a model, and that an upstream is not told."""
     if call.dialect == "chat":
-        return frozenset()
+        return frozenset({"n"} & call.extra.keys())
     return frozenset(_unheard(call))
 
 

@@ -20,6 +20,8 @@ _Fields = dict[str, Any]
 _OUTPUTS = ("output", "result")
 _BESIDE = ("thought", "thoughtSignature", "videoMetadata", "partMetadata", "mediaResolution")
 """Fields that say something about a part, and are none."""
+_SAID = {"executableCode": "code", "codeExecutionResult": "output"}
+"""Parts whose note says what was said there, and where it is in them."""
 _MEDIA = (("inlineData", "data"), ("fileData", "fileUri"))
 
 
@@ -61,6 +63,8 @@ def other(fields: _Fields) -> Text:
 def _noted(kind: str, inner: object) -> str:
     """The text of a document that holds text, under its name if it has one; a note that a part is there otherwise."""
     media = cast("_Fields", inner) if isinstance(inner, dict) else {}
+    if isinstance(code := media.get(_SAID.get(kind, "")), str):
+        return f"[{kind}]\n{code}"
     mime, data, name = (media.get(field) for field in ("mimeType", "data", "displayName"))
     if isinstance(mime, str) and isinstance(data, str):
         text = documents.text_of(mime, standard(data))

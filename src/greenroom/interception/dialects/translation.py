@@ -18,6 +18,8 @@ _Fields = dict[str, Any]
 
 _SAME = ("top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "seed", "stop", "logit_bias")
 """Fields that mean the same wherever they are found, whether or not the dialect's provider knows them."""
+WISHES = frozenset({"top_k", "min_p", "repetition_penalty", "reasoning_effort", "verbosity", "parallel_tool_calls"})
+"""Of what is asked for, what an answer can do without. Strict servers refuse requests with fields they do not know."""
 _BUDGETS = ((0, "none"), (1024, "low"), (8192, "medium"))
 """The effort that stands for a budget of at most so many tokens, as Google's own chat completions have it:
 https://ai.google.dev/gemini-api/docs/openai#thinking"""
