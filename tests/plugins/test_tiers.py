@@ -53,23 +53,18 @@ def test_a_run_takes_the_fast_tier_and_says_what_it_left_out(project: pytest.Pyt
     )
 
 
-def test_real_time_on_trio_is_long(pytester: pytest.Pytester) -> None:
-    """What runs on both backends in real time, and so one test after another, is fast on asyncio alone."""
+def test_what_runs_on_trio_is_long(pytester: pytest.Pytester) -> None:
+    """What runs on both backends is fast on asyncio alone."""
     pytester.makepyfile("""
         import pytest
 
-        BOTH = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+        @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+        def test_both(anyio_backend): pass
 
-        @BOTH
-        def test_virtual(anyio_backend): pass
-
-        @BOTH
-        @pytest.mark.real_time
-        def test_real(anyio_backend): pass
+        def test_neither(): pass
     """)
-    pytester.makeini("[pytest]\nmarkers = real_time")
-    run(pytester).assert_outcomes(passed=3, deselected=1)
-    run(pytester, "--tier", "long").assert_outcomes(passed=1, deselected=3)
+    run(pytester).assert_outcomes(passed=2, deselected=1)
+    run(pytester, "--tier", "long").assert_outcomes(passed=1, deselected=2)
 
 
 def test_a_path_takes_whatever_it_holds(project: pytest.Pytester) -> None:

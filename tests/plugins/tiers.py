@@ -1,7 +1,7 @@
 """Every test is in one tier, and a run says which tiers it left out and how to get them.
 
 ``@pytest.mark.containers``, ``agents`` and ``long`` put a test into that tier; one without any of them is fast, but for
-those in real time on trio, which are long: the same tests are fast on asyncio, and cannot share the machine. A run
+those on trio, which are long: the same tests are fast on asyncio. A run
 takes the fast tier; ``--tier long`` takes another one, ``--tier all`` takes all, and paths on the command line take
 whatever they hold. The setting ``minimum_tests`` is the number of tests that a run of all tiers has to pass in CI.
 """
@@ -82,12 +82,12 @@ def wanted(config: pytest.Config) -> tuple[str, ...]:
 def tier_of(item: pytest.Item) -> str:
     """The one tier of a test; several in one string, if it wrongly has several."""
     marked = " and ".join(tier for tier in TIERS[1:] if item.get_closest_marker(tier))
-    return marked or (LONG if _is_in_real_time_on_trio(item) else FAST)
+    return marked or (LONG if _is_on_trio(item) else FAST)
 
 
-def _is_in_real_time_on_trio(item: pytest.Item) -> bool:
+def _is_on_trio(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return runs_alone(item) and parameters.get("anyio_backend") == "trio"
+    return parameters.get("anyio_backend") == "trio"
 
 
 def needs_of(item: pytest.Item) -> list[str]:
