@@ -53,6 +53,7 @@ OVERFLOWS: tuple[OverflowRow, ...] = (
     OverflowRow(server="llama.cpp", code="exceed_context_size_error", source="NousResearch/hermes-agent#89502"),
     OverflowRow(server="LiteLLM", code="ContextWindowExceededError", source=_LITELLM),
     OverflowRow(server="GitHub Copilot", code="model_max_prompt_tokens_exceeded", source="microsoft/vscode#289514"),
+    OverflowRow(server="Anthropic", code="request_too_large", source=_PI),
     OverflowRow(server="GitHub Models", code="tokens_limit_reached", source="the GitHub Models documentation, limits"),
     OverflowRow(server="z.ai", code="model_context_window_exceeded", source="genkit-ai/genkit#6259"),
     OverflowRow(server="proxies", code="context_window_exceeded", source=_LITELLM),
@@ -65,7 +66,7 @@ OVERFLOWS: tuple[OverflowRow, ...] = (
     ),
     OverflowRow(
         server="OpenAI Responses, llama.cpp, llama-cpp-python, Ollama, LM Studio, Anthropic",
-        words=rf"exceed(?:s|ed|ing)?\b[^.]{{0,60}}\b(?:{_WINDOW}|{_SETTINGS})",
+        words=rf"exceed(?:s|ed|ing)?\b[^.]{{0,60}}\b(?:{_WINDOW}|{_SETTINGS}|max(?:imum)? (?:context|model len))",
         source="anthropics/claude-code#228, lmstudio-ai/examples#29, NousResearch/hermes-agent#89502",
     ),
     OverflowRow(
