@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio.to_thread
@@ -22,6 +23,14 @@ _GROUPS = (
     "/sys/fs/cgroup/docker/{id}/cgroup.procs",
     "/sys/fs/cgroup/system.slice/docker-{id}.scope/cgroup.procs",
     "/sys/fs/cgroup/pids/system.slice/docker-{id}.scope/cgroup.procs",
+)
+
+# What a paused container is thawed with, by how the engine uses cgroups.
+_FREEZERS = (
+    ("/sys/fs/cgroup/freezer/docker/{id}/freezer.state", "THAWED"),
+    ("/sys/fs/cgroup/freezer/system.slice/docker-{id}.scope/freezer.state", "THAWED"),
+    ("/sys/fs/cgroup/docker/{id}/cgroup.freeze", "0"),
+    ("/sys/fs/cgroup/system.slice/docker-{id}.scope/cgroup.freeze", "0"),
 )
 
 
@@ -43,6 +52,22 @@ async def kill_all(group: Path) -> None:
         await anyio.to_thread.run_sync(end, lambda: (pid for pid in _processes(group) if not _is_keepers(pid)))
     except TimeoutError as error:
         raise SandboxError("not_quiet", f"processes in the sandbox could not be killed: {error}") from error
+
+
+async def thaw(container: str) -> None:
+    """Let a paused container go on, so that it can be ended, where that is ours to do.
+
+    A container that is paused while a program is being started in it can be neither resumed nor removed by the engine,
+    which waits for that start.
+    """
+    if not os.geteuid():
+        await anyio.to_thread.run_sync(_thaw, container)
+
+
+def _thaw(container: str) -> None:
+    for pattern, word in _FREEZERS:
+        with suppress(OSError):  # it is not there, or the container is gone
+            Path(pattern.format(id=container)).write_text(word)
 
 
 def _processes(group: Path) -> Iterator[int]:

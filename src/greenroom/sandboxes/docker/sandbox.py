@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.sandboxes.base import Exec, ExecResult, SandboxError, SandboxRequest
-from greenroom.sandboxes.docker.cgroup import kill_all
+from greenroom.sandboxes.docker.cgroup import kill_all, thaw
 from greenroom.sandboxes.docker.client import CONFLICT, NOT_FOUND, Engine, Hijacked, typed
 from greenroom.sandboxes.docker.events import Events
 from greenroom.sandboxes.docker.life import Life
@@ -309,6 +309,7 @@ class DockerSandbox:
             await self._line.close()
             await asyncio.wait({self.life.gone}, timeout=_GONE_SECONDS)
             if not self.life.gone.done():
+                await thaw(self.container)
                 await self._remove()
         finally:
             self._house.forget(self)

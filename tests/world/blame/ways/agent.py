@@ -73,8 +73,16 @@ CASES = (
             ("hangs up, and does not end in its time", "leaves", "agent_timeout", {"agent_timeout": 2.0}),
             ("is killed with a call open", "killed", "agent_exit", {}),
             ("never calls its model", "silent", "agent_silent", {}),
-            ("leaves something in the tests' way", "obstructs", "verify_obstructed", {"verify_files": {"in/way": "x"}}),
         )
+    ),
+    Case(
+        name="leaves something in the tests' way",
+        of="agent",
+        agent="obstructs",
+        cause="verify_obstructed",
+        task={"verify_files": {"in/way": "x"}},
+        often=("always",),
+        on=("local",),  # in a container, the tests take its place
     ),
     Case(
         name="ends well although its model never answered",
