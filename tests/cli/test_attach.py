@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.process import SECONDS, Greenroom, environment, greenroom
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def test_a_script_is_found_from_anywhere(place: Path) -> None:
 
 
 @pytest.mark.real_time
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["done", "done/outcomes.jsonl", "scripted:done", "made.jsonl", "scripted:made.jsonl"])
 def test_a_recorded_run_is_a_model(place: Path, model: str) -> None:
     """A run's directory, its summary, and a file of outcomes are replayed from the command line."""

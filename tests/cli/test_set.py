@@ -11,7 +11,7 @@ import pytest
 from tests.cli.process import Greenroom, greenroom
 from tests.cli.test_attach import answer, ask
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 
 
 @pytest.fixture

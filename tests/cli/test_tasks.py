@@ -12,7 +12,7 @@ from tests.cli.process import SECONDS, greenroom
 from tests.engine.tasks.harbor_dirs import TASK, harbor
 from tests.engine.tasks.test_terminal_bench import old
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.long]
 
 IGNORE = ("--ignore", "environment.build")
 SOLVED = f'{TASK}\n[solution]\nenv = {{WORD = "hello"}}\n'

@@ -14,7 +14,7 @@ from greenroom.messages import Completion, ModelCall, Outcome, Text, prompt
 from greenroom.specs import Gate, Simulated
 from tests.engine.playing import a_task, an_engine, assert_clean, play_one, quick, tasks
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 
 PER_CALL = {"Desk", "Exchange", "Flow", "ModelCall", "Pass", "Passed", "Pending", "PendingCall", "Ticket"}
