@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import socket
@@ -295,6 +296,21 @@ def test_garbage_is_answered(anyio_backend: str, runtime: Path, lines: list[byte
             assert found.status.restarts == 0
 
     anyio.run(main, backend=anyio_backend)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_somebody_connects_as_the_console_ends(system: System) -> None:
+    """A client that comes in the very moment in which the console is ended is no error of the event loop."""
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(repr(context.get("exception"))))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(socket_of(system)))
+        # The loop finds the client after it has found this, and hears of both in the same pass.
+        loop.call_soon(system.kill, system.lookup("/console"))
+        await anyio.sleep(0.01)
+    await anyio.wait_all_tasks_blocked()
+    assert told == []
 
 
 async def test_without_file_descriptors_the_console_waits(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,15 +117,17 @@ class Console(Actor):
             listener = await SocketListener.from_socket(listening)
             problem = ""
             async with anyio.create_task_group() as clients:
-                problem = await self._take_clients(listener, clients)
+                problem = await self._take_clients(listening, listener, clients)
                 clients.cancel_scope.cancel()
             return problem
         finally:
             self._close()  # here too: `stopped` does not run when the actor is killed
 
-    async def _take_clients(self, listener: SocketListener, clients: TaskGroup) -> str:
+    async def _take_clients(self, listening: socket.socket, listener: SocketListener, clients: TaskGroup) -> str:
         try:
             while True:
+                # `accept` waits too, but on asyncio the loop hears an error if somebody connects as it is cancelled.
+                await anyio.wait_readable(listening)
                 clients.start_soon(self._converse, await listener.accept())
         except anyio.BrokenResourceError as error:
             return str(error.__cause__ or error)
