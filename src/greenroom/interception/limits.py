@@ -41,8 +41,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     remembered: int = 8
     """Finished calls per route whose answer is kept for an agent that asks again."""
     memory: int = 16 * 1024 * 1024
-    """Text per route that is kept for an agent that refers to earlier responses instead of repeating them. The oldest
-    responses are forgotten first."""
+    """Characters of text per route that are kept for an agent that refers to earlier responses instead of repeating
+    them. The oldest responses are forgotten first."""
     answer_seconds: float = 7200.0
     """Time for one answer, waiting for its turn included. A route is usually closed long before."""
     grace: float = 5.0

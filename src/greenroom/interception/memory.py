@@ -6,15 +6,15 @@ from greenroom.messages import ChatMessage, Image, Text, Thinking, ToolResult, T
 
 Messages = tuple[ChatMessage, ...]
 
-_NAME_BYTES = 256
-"""About what is held for a name under which little was said."""
+_NAME_SIZE = 256
+"""Characters that count for a name under which little was said."""
 
 
 class Memory:
     """Messages by name. The oldest names are forgotten first.
 
     Args:
-        limit: Most bytes of text that are held. What takes more by itself is not kept at all.
+        limit: Most characters of text that are held. What takes more by itself is not kept at all.
     """
 
     def __init__(self, limit: int) -> None:
@@ -30,7 +30,7 @@ class Memory:
         """Remember what was said under ``name``, instead of what was said under it before."""
         self._forget(name)
         messages = self._last = _sharing(self._last, messages)
-        size = _NAME_BYTES + sum(_size(part) for message in messages for part in message.parts)
+        size = _NAME_SIZE + sum(_size(part) for message in messages for part in message.parts)
         if size > self._limit:
             return
         self._kept[name] = messages, size
